@@ -1,0 +1,10 @@
+//! Starling's backend over Redis and Postgres: the log, rooms, history and read markers in Postgres; the bus, presence
+//! and limits in Redis.
+//!
+//! | module | what it holds |
+//! |---|---|
+//! | [`postgres`] | migrations, the batch transaction, reads |
+//! | [`redis`] | the subscription manager, presence leases, limits, topologies |
+
+pub mod postgres;
+pub mod redis;

@@ -1,0 +1,7 @@
+-- Ends a lease, if it is still this incarnation's.
+-- KEYS: lease
+-- ARGV: incarnation
+if redis.call('GET', KEYS[1]) == ARGV[1] then
+  return redis.call('DEL', KEYS[1])
+end
+return 0

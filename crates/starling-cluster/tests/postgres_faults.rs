@@ -1,0 +1,16 @@
+//! What Postgres keeps, and what it says, when a server, a link or another transaction misbehaves.
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test fails by panicking, also in its helpers"
+)]
+
+mod postgres {
+    mod crash;
+    mod hang;
+    mod locks;
+    mod schema;
+    mod standby;
+    mod support;
+    mod sweep;
+    mod tls;
+}

@@ -1,0 +1,209 @@
+//! Start, listen, drain, stop.
+
+use std::{io, net::SocketAddr, sync::Arc, time::Duration};
+
+use axum::Router;
+use hyper_util::{rt::TokioIo, rt::TokioTimer};
+use socket2::SockRef;
+use starling_core::{Backend, Clock};
+use starling_protocol::{CloseCode, event::Migrate};
+use tokio::net::{TcpListener, TcpStream};
+use tower::ServiceExt;
+
+use crate::{
+    Node, NodeConfig, StartError,
+    auth::AuthConfig,
+    conn::Class,
+    http::{self, PeerAddr},
+    telemetry::Telemetry,
+};
+
+/// A node that listens.
+pub struct Gateway {
+    node: Arc<Node>,
+    addr: SocketAddr,
+    telemetry: Arc<Telemetry>,
+}
+
+impl Gateway {
+    /// Starts a node on a backend. On return it takes connections.
+    pub async fn start(
+        config: NodeConfig,
+        backend: Backend,
+        auth: &AuthConfig,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, StartError> {
+        let listen = config.listen;
+        let failed = |source| StartError::Listen { addr: listen, source };
+        let listener = bind(listen).map_err(failed)?;
+        let addr = listener.local_addr().map_err(failed)?;
+        let node = Node::start(config, backend, auth, clock)?;
+        let telemetry = Arc::new(Telemetry::new(&node)?);
+        let router = http::router(&node, telemetry.clone());
+        node.tasks.spawn(accept(node.clone(), listener, router));
+        Ok(Self {
+            node,
+            addr,
+            telemetry,
+        })
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub fn addr(&self) -> SocketAddr {
+        self.addr
+    }
+
+    /// The node.
+    #[must_use]
+    pub fn node(&self) -> &Arc<Node> {
+        &self.node
+    }
+
+    /// A meter whose instruments appear at `/metrics` beside the node's own: for the counters of the backend.
+    #[must_use]
+    pub fn meter(&self, scope: &'static str) -> opentelemetry::metrics::Meter {
+        self.telemetry.meter(scope)
+    }
+
+    /// Completes when the node stops, for whatever reason.
+    pub async fn stopped(&self) {
+        self.node.stop.cancelled().await;
+    }
+
+    /// Sends the clients away in an orderly manner, then stops: not ready, then no new handshakes, then `migrate`
+    /// spread over the window, then close 1012 for those who stayed; what was sent to the log is finished and answered.
+    pub async fn drain(&self) {
+        let node = &self.node;
+        if !node.set_draining() {
+            return;
+        }
+        let settings = &node.config.drain;
+        let deadline = tokio::time::Instant::now() + settings.timeout;
+        tracing::info!(connections = node.metrics.connections.get(), "draining");
+        if node.metrics.connections.get() > 0 {
+            tokio::time::sleep(settings.readiness_delay).await;
+        }
+        node.set_refusing();
+        let window = u64::try_from(settings.window.as_millis()).unwrap_or(u64::MAX);
+        for session in node.users.all() {
+            let after_ms = (window as f64 * 0.8 * rand::random::<f64>()) as u64;
+            session
+                .conn
+                .send_event("migrate", &Migrate { after_ms }, Class::Reply);
+        }
+        let moved = async {
+            while node.metrics.connections.get() > 0 {
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        };
+        let until = (tokio::time::Instant::now() + settings.window).min(deadline);
+        if tokio::time::timeout_at(until, moved).await.is_err() {
+            node.close_all(CloseCode::Restart);
+        }
+        self.stop(deadline).await;
+    }
+
+    /// Stops now: every socket is closed with 1012, what was sent to the log is finished and answered.
+    pub async fn shut_down(&self) {
+        self.node.set_draining();
+        self.node.set_refusing();
+        self.node.close_all(CloseCode::Restart);
+        self.stop(tokio::time::Instant::now() + Duration::from_secs(5))
+            .await;
+    }
+
+    async fn stop(&self, deadline: tokio::time::Instant) {
+        let node = &self.node;
+        let closed = async {
+            while node.metrics.connections.get() > 0 {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        if tokio::time::timeout_at(deadline, closed).await.is_err() {
+            tracing::warn!(
+                connections = node.metrics.connections.get(),
+                "some connections did not close in time"
+            );
+        }
+        node.stop.cancel();
+        node.tasks.close();
+        let grace = deadline.max(tokio::time::Instant::now() + Duration::from_secs(1));
+        if tokio::time::timeout_at(grace, node.tasks.wait()).await.is_err() {
+            tracing::warn!(tasks = node.tasks.len(), "some tasks did not end in time");
+        }
+        node.backend.health.close().await;
+    }
+}
+
+/// How long a request that is being carried out may take when the node stops.
+const LAST_ANSWER: Duration = Duration::from_secs(1);
+/// The backlog of connections that the kernel holds for us in a storm.
+const BACKLOG: i32 = 4096;
+
+fn bind(addr: SocketAddr) -> io::Result<TcpListener> {
+    let domain = socket2::Domain::for_address(addr);
+    let socket = socket2::Socket::new(domain, socket2::Type::STREAM, Some(socket2::Protocol::TCP))?;
+    socket.set_reuse_address(true)?;
+    socket.set_nonblocking(true)?;
+    socket.bind(&addr.into())?;
+    socket.listen(BACKLOG)?;
+    TcpListener::from_std(socket.into())
+}
+
+async fn accept(node: Arc<Node>, listener: TcpListener, router: Router) {
+    loop {
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            () = node.stop.cancelled() => return,
+        };
+        match accepted {
+            Ok((stream, peer)) => {
+                let (node, router) = (node.clone(), router.clone());
+                node.tasks.clone().spawn(serve(node, stream, peer, router));
+            }
+            Err(error) => {
+                // Out of descriptors, most likely: those who wait stay in the backlog until one is free.
+                tracing::warn!(%error, "cannot accept a connection");
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        }
+    }
+}
+
+async fn serve(node: Arc<Node>, stream: TcpStream, peer: SocketAddr, router: Router) {
+    let socket = SockRef::from(&stream);
+    let tuned = socket
+        .set_tcp_nodelay(true)
+        .and_then(|()| socket.set_send_buffer_size(node.config.sndbuf_bytes));
+    if let Err(error) = tuned {
+        tracing::debug!(%error, %peer, "the connection ended before it began");
+        return;
+    }
+    let service = hyper::service::service_fn(move |mut request: hyper::Request<hyper::body::Incoming>| {
+        request.extensions_mut().insert(PeerAddr(peer));
+        router.clone().oneshot(request)
+    });
+    let mut http1 = hyper::server::conn::http1::Builder::new();
+    http1
+        .timer(TokioTimer::new())
+        .header_read_timeout(node.config.header_timeout);
+    let connection = http1
+        .serve_connection(TokioIo::new(stream), service)
+        .with_upgrades();
+    tokio::pin!(connection);
+    tokio::select! {
+        served = connection.as_mut() => {
+            if let Err(error) = served {
+                tracing::debug!(%error, %peer, "an HTTP connection ended with an error");
+            }
+        }
+        () = node.stop.cancelled() => {
+            // What waits for its lane is answered; a connection without a request ends at once.
+            connection.as_mut().graceful_shutdown();
+            if tokio::time::timeout(LAST_ANSWER, connection).await.is_err() {
+                tracing::debug!(%peer, "an HTTP connection did not end in time");
+            }
+        }
+    }
+}

@@ -1,0 +1,206 @@
+//! The rooms of one node. A room belongs to one shard; a shard is one task, so a room's state needs no lock, and its
+//! events go out in one order.
+//!
+//! | module | what it holds |
+//! |---|---|
+//! | [`shard`] | the task: its inbox, its timers, opening and closing rooms |
+//! | [`room`] | one room: sequencer, ring, members, typing |
+//! | [`fanout`] | handing what is pending to the members |
+//! | [`catchup`] | members that are behind: resume, slow sockets |
+//! | [`sequencer`] | dense order out of whatever arrives, as a pure state machine |
+//! | [`ring`] | recent events |
+//! | [`shared`] | frames encoded once for all sockets |
+
+mod catchup;
+mod fanout;
+mod ring;
+mod room;
+mod sequencer;
+mod shard;
+mod shared;
+
+use std::{
+    hash::{BuildHasher, BuildHasherDefault, DefaultHasher},
+    sync::{Arc, atomic::AtomicI64},
+};
+
+use starling_core::{Cursor, Refusal, RoomEvent, RoomId, UserId, ports::Head, ports::Unavailable};
+use starling_protocol::event::Gap;
+use tokio::sync::{mpsc, oneshot};
+
+pub(crate) use self::{
+    shard::run_shard,
+    shared::{SharedEvent, SharedFrame},
+};
+use crate::session::Session;
+
+/// Messages that wait for a shard. A shard never waits for a session or a lane, so a full inbox only slows those who
+/// fill it: a lane (and with it the senders), or the pump (and the bus then reports a gap, which the log fills).
+const INBOX: usize = 4096;
+
+/// The doors to the shards.
+pub(crate) struct Hub {
+    shards: Vec<mpsc::Sender<ToShard>>,
+}
+
+/// What a shard is told.
+pub(crate) enum ToShard {
+    /// A session wants to follow a room.
+    Attach(Attach),
+    /// Its reply is written: deliver.
+    Activate { room: RoomId, key: u64 },
+    /// A session follows no more.
+    Detach { room: RoomId, key: u64 },
+    /// Committed events, from this node's lanes or from the bus.
+    Events(Vec<Arc<SharedEvent>>),
+    /// Rooms that have reached these seqs.
+    Known(Vec<(RoomId, u64)>),
+    /// An ephemeral event.
+    Ephemeral(RoomId, SharedFrame),
+    /// Somebody types, or stops.
+    Typing {
+        room: RoomId,
+        user: UserId,
+        is_typing: bool,
+        skip: Option<u64>,
+    },
+    /// A slow socket has drained.
+    Resume { room: RoomId, key: u64 },
+    /// Rooms may have lost what they said of themselves elsewhere: say the counts again.
+    Recount,
+    /// From the shard's own background reads.
+    Looked {
+        attach: Attach,
+        heads: Result<Vec<Head>, Unavailable>,
+    },
+    /// The same.
+    Opened {
+        rooms: Vec<RoomId>,
+        heads: Result<Vec<Head>, Unavailable>,
+        subscribed: bool,
+    },
+    /// The same.
+    Resubscribed {
+        rooms: Vec<RoomId>,
+        heads: Result<Vec<Head>, Unavailable>,
+        subscribed: bool,
+    },
+    /// The same.
+    Filled {
+        room: RoomId,
+        events: Result<Vec<RoomEvent>, Unavailable>,
+    },
+    /// The same.
+    Page {
+        room: RoomId,
+        after: u64,
+        events: Result<Vec<RoomEvent>, Unavailable>,
+    },
+}
+
+/// A session wants to follow a room.
+pub(crate) struct Attach {
+    pub(crate) room: RoomId,
+    pub(crate) session: Arc<Session>,
+    pub(crate) from: From,
+    /// Its user reads the room as of this seq: what an earlier event says of them is over.
+    pub(crate) since: u64,
+    /// Events that may still be replayed to this connection.
+    pub(crate) budget: Arc<AtomicI64>,
+    /// Who waits for the answer; `None` for the service's own attaches, which are active at once.
+    pub(crate) reply: Option<oneshot::Sender<Result<Attached, Refusal>>>,
+}
+
+/// Where to begin.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum From {
+    /// At the present.
+    Head,
+    /// Where the client stands.
+    Cursor(Cursor),
+    /// Behind this seq, which is not the client's to prove.
+    After(u64),
+}
+
+impl From {
+    /// The last event that the session has seen, by its own account.
+    fn seq(self) -> u64 {
+        match self {
+            Self::Cursor(cursor) => cursor.seq,
+            Self::Head | Self::After(_) => 0,
+        }
+    }
+}
+
+/// The answer to an [`Attach`].
+#[derive(Debug, Clone)]
+pub(crate) struct Attached {
+    pub(crate) head: Cursor,
+    pub(crate) limited: bool,
+    /// What the client must be told after the reply.
+    pub(crate) gap: Option<Gap>,
+    /// Distinct users who follow the room on this node.
+    pub(crate) local_users: u32,
+    /// What this node has last said of it to the others.
+    pub(crate) reported_users: u32,
+}
+
+impl Hub {
+    /// The doors, and what belongs behind them.
+    pub(crate) fn new(shards: usize) -> (Self, Vec<mpsc::Receiver<ToShard>>) {
+        let (doors, inboxes) = (0..shards.max(1)).map(|_| mpsc::channel(INBOX)).unzip();
+        (Self { shards: doors }, inboxes)
+    }
+
+    /// The number of the shard that a room belongs to.
+    pub(crate) fn shard_of(&self, room: &RoomId) -> usize {
+        let hash = BuildHasherDefault::<DefaultHasher>::default().hash_one(room.as_str());
+        usize::try_from(hash % self.shards.len() as u64).unwrap_or(0)
+    }
+
+    pub(crate) fn door(&self, room: &RoomId) -> &mpsc::Sender<ToShard> {
+        &self.shards[self.shard_of(room)]
+    }
+
+    /// Tells the shard of a room; waits while its inbox is full. Fails only while the node stops.
+    pub(crate) async fn tell(&self, room: &RoomId, message: ToShard) {
+        drop(self.door(room).send(message).await);
+    }
+
+    /// Hands committed events to their shards, in order.
+    pub(crate) async fn events(&self, events: impl IntoIterator<Item = Arc<SharedEvent>>) {
+        let mut by_shard: Vec<Vec<Arc<SharedEvent>>> = vec![Vec::new(); self.shards.len()];
+        for event in events {
+            by_shard[self.shard_of(&event.event.room)].push(event);
+        }
+        for (shard, events) in by_shard
+            .into_iter()
+            .enumerate()
+            .filter(|(_, events)| !events.is_empty())
+        {
+            drop(self.shards[shard].send(ToShard::Events(events)).await);
+        }
+    }
+
+    /// Tells the shards how far rooms have come.
+    pub(crate) async fn known(&self, rooms: Vec<(RoomId, u64)>) {
+        let mut by_shard: Vec<Vec<(RoomId, u64)>> = vec![Vec::new(); self.shards.len()];
+        for (room, seq) in rooms {
+            by_shard[self.shard_of(&room)].push((room, seq));
+        }
+        for (shard, rooms) in by_shard
+            .into_iter()
+            .enumerate()
+            .filter(|(_, rooms)| !rooms.is_empty())
+        {
+            drop(self.shards[shard].send(ToShard::Known(rooms)).await);
+        }
+    }
+
+    /// Tells every shard to say its counts again.
+    pub(crate) async fn recount(&self) {
+        for shard in &self.shards {
+            drop(shard.send(ToShard::Recount).await);
+        }
+    }
+}

@@ -1,0 +1,229 @@
+//! One room on one node.
+
+use std::{
+    collections::{BTreeMap, HashMap, hash_map::Entry},
+    sync::Arc,
+};
+
+use starling_core::{Cursor, EventBody, RoomId, UserId, ports::Head};
+use starling_protocol::event::TypingEvent;
+use tokio::time::Instant;
+
+use super::{
+    Attach,
+    ring::Ring,
+    sequencer::Sequencer,
+    shared::{SharedEvent, SharedFrame},
+};
+use crate::{metrics::Metrics, node::Node, session::Session};
+
+/// A room with local members, or one that lingers after its last.
+pub(crate) struct Room {
+    pub(super) id: RoomId,
+    /// `Some` until the head of the log is known.
+    pub(super) opening: Option<Opening>,
+    pub(super) sequencer: Sequencer<Arc<SharedEvent>>,
+    /// The cursor of the last event that went out of the sequencer.
+    pub(super) head: Cursor,
+    /// The cursor of the last event that was handed to the members. Who is behind catches up to there and no further:
+    /// what is still pending may send them away.
+    pub(super) handed: Cursor,
+    pub(super) min_seq: u64,
+    pub(super) ring: Ring,
+    pub(super) members: Members,
+    /// Sessions whose cursor the log knows and this node has not reached yet. Bounded by the sessions: each waits for its
+    /// answer before it asks for more.
+    pub(super) ahead: Vec<Attach>,
+    /// What the next pass hands to the members, in order. Bounded: a shard hands out after every burst of its inbox.
+    pub(super) pending: Vec<Item>,
+    /// Who types, until when.
+    pub(super) typing: BTreeMap<UserId, Instant>,
+    /// Log reads on their way, by the seq that they begin behind, and who waits for each.
+    pub(super) reads: HashMap<u64, Vec<u64>>,
+    /// The users counted here when it was last told.
+    pub(super) reported: u32,
+    /// The bus knows that this node wants the room.
+    pub(super) subscribed: bool,
+}
+
+/// What arrives before a room's head is known.
+#[derive(Default)]
+pub(super) struct Opening {
+    pub(super) waiting: Vec<Attach>,
+    pub(super) early: Vec<Arc<SharedEvent>>,
+}
+
+/// Events kept while a room opens: what is more is in the log.
+pub(super) const MAX_EARLY: usize = 256;
+
+/// What the members get.
+pub(super) enum Item {
+    Durable(Arc<SharedEvent>),
+    Ephemeral(SharedFrame),
+}
+
+impl Room {
+    pub(super) fn opening(id: RoomId) -> Self {
+        Self {
+            id,
+            opening: Some(Opening::default()),
+            sequencer: Sequencer::new(0),
+            head: Cursor::START,
+            handed: Cursor::START,
+            min_seq: 1,
+            ring: Ring::default(),
+            members: Members::default(),
+            ahead: Vec::new(),
+            pending: Vec::new(),
+            typing: BTreeMap::new(),
+            reads: HashMap::new(),
+            reported: 0,
+            subscribed: false,
+        }
+    }
+
+    /// The head is known: live from here on.
+    pub(super) fn open(&mut self, head: Head, subscribed: bool) -> Option<Opening> {
+        self.sequencer = Sequencer::new(head.cursor.seq);
+        self.head = head.cursor;
+        self.handed = head.cursor;
+        self.min_seq = head.min_seq;
+        self.subscribed = subscribed;
+        self.opening.take()
+    }
+
+    /// Notes events that go out now.
+    pub(super) fn take(&mut self, events: Vec<Arc<SharedEvent>>, node: &Node) {
+        for event in events {
+            self.head = event.event.cursor();
+            if let EventBody::RoomDeleted(_) = event.event.body {
+                // Who opens a room of this name again is not shown what was said before.
+                self.min_seq = event.seq() + 1;
+                self.ring.clear(&node.metrics);
+            } else {
+                self.ring.push(event.clone(), &node.config.rings, &node.metrics);
+            }
+            let user = &event.event.sender;
+            let wrote = matches!(event.event.body, EventBody::MessageCreated(_));
+            // Who has written types no more.
+            let stopped = (wrote && self.typing.remove(user).is_some()).then(|| {
+                let typing = TypingEvent {
+                    room_id: self.id.clone(),
+                    user_id: user.clone(),
+                    is_typing: false,
+                };
+                SharedFrame::new("typing", &typing, event.skip)
+            });
+            self.pending.push(Item::Durable(event));
+            self.pending.extend(stopped.map(Item::Ephemeral));
+        }
+    }
+
+    /// A member's socket has drained, or its reply is written.
+    pub(super) fn release(&mut self, key: u64) {
+        if let Some(member) = self.members.get_mut(key)
+            && member.mode == Mode::Lagging
+        {
+            member.mode = Mode::Held(None);
+        }
+    }
+
+    pub(super) fn close(&mut self, metrics: &Metrics) {
+        self.ring.clear(metrics);
+    }
+}
+
+/// Who follows a room live, for a pass over all and for finding one.
+#[derive(Default)]
+pub(super) struct Members {
+    list: Vec<Member>,
+    index: HashMap<u64, u32>,
+    /// Sessions by user. Counted here and not asked of the node: a session leaves the node's list of users before it
+    /// leaves its rooms.
+    users: HashMap<UserId, u32>,
+}
+
+/// One session in a room.
+pub(super) struct Member {
+    pub(super) session: Arc<Session>,
+    /// Seq of the last event that it was given, or does not want.
+    pub(super) pos: u64,
+    pub(super) mode: Mode,
+    /// See [`Attach::since`].
+    pub(super) since: u64,
+}
+
+/// How a member gets events.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Mode {
+    /// As they come.
+    Live,
+    /// Not yet: its reply is being written. The cursor is to be proven against the log where one is given.
+    Held(Option<Cursor>),
+    /// From the log, whose answer is awaited.
+    Reading(Option<Cursor>),
+    /// From the log, when its socket has drained.
+    Lagging,
+}
+
+impl Members {
+    pub(super) fn len(&self) -> usize {
+        self.list.len()
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.list.is_empty()
+    }
+
+    /// Distinct users.
+    pub(super) fn users(&self) -> u32 {
+        u32::try_from(self.users.len()).unwrap_or(u32::MAX)
+    }
+
+    pub(super) fn get_mut(&mut self, key: u64) -> Option<&mut Member> {
+        let at = *self.index.get(&key)?;
+        self.list.get_mut(at as usize)
+    }
+
+    pub(super) fn at_mut(&mut self, at: usize) -> Option<&mut Member> {
+        self.list.get_mut(at)
+    }
+
+    /// Adds or replaces a member.
+    pub(super) fn put(&mut self, member: Member) {
+        let key = member.session.conn.key;
+        if let Some(present) = self.get_mut(key) {
+            *present = member;
+            return;
+        }
+        *self.users.entry(member.session.user.clone()).or_default() += 1;
+        self.index
+            .insert(key, u32::try_from(self.list.len()).unwrap_or(u32::MAX));
+        self.list.push(member);
+    }
+
+    pub(super) fn remove(&mut self, key: u64) -> Option<Member> {
+        let at = self.index.remove(&key)? as usize;
+        let member = self.list.swap_remove(at);
+        if let Some(moved) = self.list.get(at) {
+            self.index
+                .insert(moved.session.conn.key, u32::try_from(at).unwrap_or(u32::MAX));
+        }
+        if let Entry::Occupied(mut sessions) = self.users.entry(member.session.user.clone()) {
+            *sessions.get_mut() -= 1;
+            if *sessions.get() == 0 {
+                sessions.remove();
+            }
+        }
+        if self.list.len() < self.list.capacity() / 4 {
+            self.list.shrink_to_fit();
+            self.index.shrink_to_fit();
+            self.users.shrink_to_fit();
+        }
+        Some(member)
+    }
+
+    pub(super) fn keys(&self) -> Vec<u64> {
+        self.list.iter().map(|member| member.session.conn.key).collect()
+    }
+}

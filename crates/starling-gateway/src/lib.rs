@@ -1,0 +1,47 @@
+//! The sockets and rooms of one Starling node.
+//!
+//! | module | what it holds |
+//! |---|---|
+//! | [`config`] | what a node must be told |
+//! | [`gateway`] | [`Gateway`]: start, listen, drain, stop |
+//! | [`auth`] | tokens |
+//! | [`metrics`] | what a node counts |
+//! | `node` | what the parts share |
+//! | `http` | routes: the handshake, REST, OpenAPI, probes |
+//! | `conn` | one socket: writing, outbox, the connection's future |
+//! | `session` | one authenticated connection: commands |
+//! | `ops` | what can be done, whoever asks |
+//! | `hub` | rooms: sequencer, ring, fan-out, catching up |
+//! | `lanes` | group commit |
+//! | `pump` | the bus, and the sweep of the log |
+//! | `presence` | the presence desk |
+//! | `users` | sessions by user |
+//! | `notice` | what nodes tell each other |
+//! | [`telemetry`] | metrics for Prometheus |
+//!
+//! The journey of a message: `conn::task` reads it, `session::commands` takes from its sender's budgets and hands it to
+//! `lanes`, which commits, tells the `hub` of its own node, answers, and publishes; `pump` hears it on the other nodes
+//! and tells their hubs.
+
+pub mod auth;
+pub mod config;
+mod conn;
+pub mod gateway;
+mod http;
+mod hub;
+mod lanes;
+pub mod metrics;
+mod node;
+mod notice;
+mod ops;
+mod presence;
+mod pump;
+mod session;
+pub mod telemetry;
+mod users;
+
+pub use auth::{AuthConfig, AuthKey};
+pub use config::NodeConfig;
+pub use gateway::Gateway;
+pub use http::openapi;
+pub use node::{Node, StartError};

@@ -1,0 +1,518 @@
+//! One gateway: what its parts share, and how they start and stop. Many nodes run in one process: nothing is static.
+
+use std::{
+    collections::{HashMap, HashSet},
+    net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
+    },
+    time::Duration,
+};
+
+use bytes::Bytes;
+use parking_lot::Mutex;
+use starling_core::{
+    Action, Authority, Backend, ClientId, Clock, Draft, EventId, Outcome, RoomId, UserId, ids::Reserved,
+    ports::Topic,
+};
+use starling_protocol::CloseCode;
+use tokio::{
+    sync::{Notify, Semaphore, mpsc},
+    time::Instant,
+};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use crate::{
+    auth::{AuthConfig, KeyError, Verifier},
+    config::NodeConfig,
+    conn::Conn,
+    hub::{self, Attach, From, Hub, ToShard},
+    lanes::{self, Lanes},
+    metrics::Metrics,
+    notice::Notice,
+    presence::{self, Desk},
+    pump,
+    session::Session,
+    telemetry::TelemetryError,
+    users::Users,
+};
+
+/// Bus messages that wait to be published. When it is full the bus is slower than the log, and what is dropped here is
+/// found by the sweep of the other nodes.
+const PUBLISH_QUEUE: usize = 8192;
+/// Bus messages published in one call.
+const PUBLISH_BURST: usize = 256;
+/// Reads of the log that fill holes, at once on this node.
+const FILLS_AT_ONCE: usize = 4;
+/// Reads of the log for members that are behind, at once on this node.
+const PAGES_AT_ONCE: usize = 16;
+/// Events that one fill reads.
+const FILL: usize = 500;
+/// Events of a reserved room that are looked at for what a session has missed of it.
+const RECENT: u64 = 100;
+
+/// See the module.
+pub struct Node {
+    pub(crate) config: NodeConfig,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) backend: Backend,
+    pub(crate) verifier: Verifier,
+    pub(crate) metrics: Arc<Metrics>,
+    pub(crate) hub: Hub,
+    pub(crate) lanes: Lanes,
+    pub(crate) users: Users,
+    /// Connections without a token yet, so that a stop finds them. Bounded by the connections of the node.
+    pub(crate) strangers: Mutex<HashMap<u64, Arc<Conn>>>,
+    pub(crate) presence: Desk,
+    /// Names this node in bus messages.
+    pub(crate) tag: u64,
+    pub(crate) started: Instant,
+    /// Ends every task of the node.
+    pub(crate) stop: CancellationToken,
+    pub(crate) tasks: TaskTracker,
+    pub(crate) sweep_now: Notify,
+    bus_up: AtomicBool,
+    draining: AtomicBool,
+    /// Later than that: the balancer has had its time to notice.
+    refusing: AtomicBool,
+    publisher: mpsc::Sender<(Topic, Bytes)>,
+    next_key: AtomicU64,
+    fills: Semaphore,
+    pages: Semaphore,
+    /// Users whose topic is to be followed or not any more.
+    user_topics: Mutex<HashSet<UserId>>,
+    user_topics_changed: Notify,
+}
+
+/// Why a node does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The key for tokens.
+    #[error(transparent)]
+    Key(#[from] KeyError),
+    /// The port.
+    #[error("cannot listen on {addr}")]
+    Listen {
+        /// Where.
+        addr: SocketAddr,
+        /// Why not.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The backend's bus has a pump already: one node for each.
+    #[error("this backend serves another node already")]
+    BusTaken,
+    /// Metrics.
+    #[error(transparent)]
+    Telemetry(#[from] TelemetryError),
+}
+
+/// The topics that the readers of a reserved room hear; `None` for an ordinary room, which has a topic of its own.
+pub(crate) fn readers_of(room: &RoomId) -> Option<Vec<Topic>> {
+    Some(match room.reserved()? {
+        Reserved::Announcements => vec![Topic::Nodes],
+        Reserved::Inbox(owner) => vec![Topic::User(owner)],
+        Reserved::Direct(a, b) if a == b => vec![Topic::User(a)],
+        Reserved::Direct(a, b) => vec![Topic::User(a), Topic::User(b)],
+    })
+}
+
+impl Node {
+    /// Starts the parts of a node, all but its listener.
+    pub(crate) fn start(
+        config: NodeConfig,
+        backend: Backend,
+        auth: &AuthConfig,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Arc<Self>, StartError> {
+        let verifier = Verifier::new(auth)?;
+        let receiver = backend.bus.take_receiver().ok_or(StartError::BusTaken)?;
+        let (hub, shards) = Hub::new(config.fanout_tasks);
+        let (lanes, lane_inboxes) = Lanes::new(config.lanes);
+        let (publisher, to_publish) = mpsc::channel(PUBLISH_QUEUE);
+        let node = Arc::new(Self {
+            config,
+            clock,
+            backend,
+            verifier,
+            metrics: Arc::default(),
+            hub,
+            lanes,
+            users: Users::new(),
+            strangers: Mutex::default(),
+            presence: Desk::new(),
+            tag: rand::random(),
+            started: Instant::now(),
+            stop: CancellationToken::new(),
+            tasks: TaskTracker::new(),
+            sweep_now: Notify::new(),
+            bus_up: AtomicBool::new(true),
+            draining: AtomicBool::new(false),
+            refusing: AtomicBool::new(false),
+            publisher,
+            next_key: AtomicU64::new(1),
+            fills: Semaphore::new(FILLS_AT_ONCE),
+            pages: Semaphore::new(PAGES_AT_ONCE),
+            user_topics: Mutex::default(),
+            user_topics_changed: Notify::new(),
+        });
+        for inbox in shards {
+            node.watched("shard", hub::run_shard(node.clone(), inbox));
+        }
+        for inbox in lane_inboxes {
+            node.watched("lane", lanes::run_lane(node.clone(), inbox));
+        }
+        node.watched("pump", pump::run_pump(node.clone(), receiver));
+        node.watched("sweep", pump::run_sweep(node.clone()));
+        node.watched("publisher", run_publisher(node.clone(), to_publish));
+        node.watched("user topics", run_user_topics(node.clone()));
+        node.watched("presence", presence::run_desk(node.clone()));
+        node.watched("presence news", presence::run_news(node.clone()));
+        node.watched("lease", presence::run_lease(node.clone()));
+        if let Some(after) = node.config.rooms.expire_empty_after {
+            node.watched("janitor", run_janitor(node.clone(), after));
+        }
+        Ok(node)
+    }
+
+    /// Runs a part of the node. When one ends by accident the node cannot go on: it stops, and whoever runs the process
+    /// starts it anew.
+    fn watched(self: &Arc<Self>, name: &'static str, part: impl Future<Output = ()> + Send + 'static) {
+        let running = tokio::spawn(part);
+        let stop = self.stop.clone();
+        self.tasks.spawn(async move {
+            let ended = running.await;
+            if !stop.is_cancelled() {
+                tracing::error!(part = name, error = ?ended.err(), "a part of the node has ended; stopping the node");
+                stop.cancel();
+            }
+        });
+    }
+
+    /// A number for a new connection.
+    pub(crate) fn next_key(&self) -> u64 {
+        self.next_key.fetch_add(1, Relaxed)
+    }
+
+    /// What the node counts.
+    #[must_use]
+    pub fn metrics(&self) -> &Arc<Metrics> {
+        &self.metrics
+    }
+
+    /// The settings that it runs with.
+    #[must_use]
+    pub fn config(&self) -> &NodeConfig {
+        &self.config
+    }
+
+    // ---- the bus ----------------------------------------------------------------------------------------------
+
+    pub(crate) fn is_bus_up(&self) -> bool {
+        self.bus_up.load(Relaxed)
+    }
+
+    pub(crate) fn set_bus_up(&self, up: bool) {
+        self.bus_up.store(up, Relaxed);
+    }
+
+    /// Gives a message to the publisher. It may be lost: then the other nodes find it in the log.
+    pub(crate) fn publish(&self, topics: Vec<Topic>, notice: &Notice) {
+        match notice.encode(self.tag) {
+            Ok(payload) => {
+                for topic in topics {
+                    if self.publisher.try_send((topic, payload.clone())).is_err() {
+                        self.metrics.publish_failed.inc();
+                    }
+                }
+            }
+            Err(error) => tracing::error!(%error, "cannot encode a bus message"),
+        }
+    }
+
+    /// Publishes to who follows a room.
+    pub(crate) fn publish_to_room(&self, room: &RoomId, notice: &Notice) {
+        self.publish(
+            readers_of(room).unwrap_or_else(|| vec![Topic::Room(room.clone())]),
+            notice,
+        );
+    }
+
+    /// Subscribes to the topics of ordinary rooms; whether the bus confirmed it.
+    pub(crate) async fn subscribe_rooms(&self, rooms: &[RoomId]) -> bool {
+        let ordinary = rooms.iter().filter(|room| !room.is_reserved());
+        let topics: Vec<_> = ordinary.map(|room| Topic::Room(room.clone())).collect();
+        if topics.is_empty() {
+            return true;
+        }
+        match self.backend.bus.subscribe(&topics).await {
+            Ok(()) => true,
+            Err(error) => {
+                tracing::debug!(
+                    error = &error as &dyn std::error::Error,
+                    "cannot subscribe; the sweep goes on alone"
+                );
+                false
+            }
+        }
+    }
+
+    /// Ends the subscription of a room, in the background.
+    pub(crate) fn unsubscribe_room(self: &Arc<Self>, room: RoomId) {
+        if room.is_reserved() {
+            return;
+        }
+        let node = self.clone();
+        self.tasks.spawn(async move {
+            if let Err(error) = node.backend.bus.unsubscribe(&[Topic::Room(room)]).await {
+                tracing::debug!(error = &error as &dyn std::error::Error, "cannot unsubscribe");
+            }
+        });
+    }
+
+    /// The first session of a user is here: hear what concerns them.
+    pub(crate) fn follow_user(&self, user: UserId) {
+        self.user_topics.lock().insert(user);
+        self.user_topics_changed.notify_one();
+    }
+
+    /// The last session of a user is gone.
+    pub(crate) fn unfollow_user(&self, user: UserId) {
+        self.follow_user(user);
+    }
+
+    // ---- reserved rooms ---------------------------------------------------------------------------------------
+
+    /// Direct rooms, inboxes and announcements are not subscribed to by hand: whoever is connected and reads them
+    /// follows them from the first event that this node hears of. Those before it, as far back as the session goes, are
+    /// not lost with the bus or to the sweep, which tells of the latest only: the log has them.
+    ///
+    /// `skip` is the connection that does not want to hear of the event.
+    pub(crate) fn attach_readers(self: &Arc<Self>, room: &RoomId, seq: u64, skip: Option<u64>) {
+        let sessions = match room.reserved() {
+            None => return,
+            Some(Reserved::Announcements) => self.users.all(),
+            Some(Reserved::Inbox(owner)) => self.users.sessions(&owner),
+            Some(Reserved::Direct(a, b)) if a == b => self.users.sessions(&a),
+            Some(Reserved::Direct(a, b)) => [self.users.sessions(&a), self.users.sessions(&b)].concat(),
+        };
+        let is_new = |session: &Arc<Session>| {
+            !session.follows(room) && matches!(session.note_room(room, usize::MAX), Ok(true))
+        };
+        let new: Vec<_> = sessions.into_iter().filter(is_new).collect();
+        if new.is_empty() {
+            return;
+        }
+        let (node, room) = (self.clone(), room.clone());
+        self.tasks.spawn(async move {
+            // The semaphores are never closed.
+            let _turn = node.pages.acquire().await;
+            let recent = node
+                .backend
+                .log
+                .read(&room, seq.saturating_sub(RECENT), RECENT as usize);
+            let recent = recent.await.unwrap_or_default();
+            for session in new {
+                let told_since = session.told_since();
+                let missed = recent
+                    .iter()
+                    .find(|event| event.at >= told_since && event.seq < seq);
+                let after = match missed {
+                    Some(first) => first.seq - 1,
+                    None if skip == Some(session.conn.key) => seq,
+                    None => seq - 1,
+                };
+                node.attach_reader(&room, after, session).await;
+            }
+        });
+    }
+
+    async fn attach_reader(&self, room: &RoomId, after: u64, session: Arc<Session>) {
+        let attach = Attach {
+            room: room.clone(),
+            budget: session.replay_budget.clone(),
+            session,
+            from: From::After(after),
+            since: u64::MAX,
+            reply: None,
+        };
+        self.hub.tell(room, ToShard::Attach(attach)).await;
+    }
+
+    // ---- reads for the hub ------------------------------------------------------------------------------------
+
+    /// Reads what may close a hole, in the background.
+    pub(crate) fn fill_hole(self: &Arc<Self>, room: RoomId, after: u64) {
+        let node = self.clone();
+        self.tasks.spawn(async move {
+            // The semaphores are never closed.
+            let _turn = node.fills.acquire().await;
+            let events = node.backend.log.read(&room, after, FILL).await;
+            node.hub
+                .tell(&room.clone(), ToShard::Filled { room, events })
+                .await;
+        });
+    }
+
+    /// Asks the log how far a room has come, for a session that is ahead of this node, in the background.
+    pub(crate) fn look_at_head(self: &Arc<Self>, attach: Attach) {
+        let node = self.clone();
+        self.tasks.spawn(async move {
+            let room = attach.room.clone();
+            let heads = node.backend.log.heads(std::slice::from_ref(&room)).await;
+            node.hub.tell(&room, ToShard::Looked { attach, heads }).await;
+        });
+    }
+
+    /// Reads a page for members that are behind, in the background.
+    pub(crate) fn read_page(self: &Arc<Self>, room: RoomId, after: u64, limit: usize) {
+        let node = self.clone();
+        self.tasks.spawn(async move {
+            let _turn = node.pages.acquire().await;
+            let events = node.backend.log.read(&room, after, limit).await;
+            node.hub
+                .tell(&room.clone(), ToShard::Page { room, after, events })
+                .await;
+        });
+    }
+
+    // ---- state ------------------------------------------------------------------------------------------------
+
+    /// Whether the node sends its clients away.
+    #[must_use]
+    pub fn is_draining(&self) -> bool {
+        self.draining.load(Relaxed)
+    }
+
+    /// Asks every connection to close.
+    pub(crate) fn close_all(&self, code: CloseCode) {
+        for session in self.users.all() {
+            session.conn.close(code);
+        }
+        for stranger in self.strangers.lock().values() {
+            stranger.close(code);
+        }
+    }
+
+    /// Whether new handshakes are refused.
+    pub(crate) fn is_refusing(&self) -> bool {
+        self.refusing.load(Relaxed)
+    }
+
+    pub(crate) fn set_refusing(&self) {
+        self.refusing.store(true, Relaxed);
+    }
+
+    pub(crate) fn set_draining(&self) -> bool {
+        !self.draining.swap(true, Relaxed)
+    }
+}
+
+async fn run_publisher(node: Arc<Node>, mut queue: mpsc::Receiver<(Topic, Bytes)>) {
+    let mut burst = Vec::with_capacity(PUBLISH_BURST);
+    loop {
+        tokio::select! {
+            taken = queue.recv_many(&mut burst, PUBLISH_BURST) => if taken == 0 { return },
+            () = node.stop.cancelled() => return,
+        }
+        let count = burst.len() as u64;
+        match node.backend.bus.publish(std::mem::take(&mut burst)).await {
+            Ok(()) => node.metrics.published.add(count),
+            Err(error) => {
+                node.metrics.publish_failed.add(count);
+                tracing::debug!(
+                    error = &error as &dyn std::error::Error,
+                    "cannot publish; the log has it"
+                );
+            }
+        }
+    }
+}
+
+/// Keeps the subscriptions of user topics in step with the users who are here.
+async fn run_user_topics(node: Arc<Node>) {
+    if let Err(error) = node.backend.bus.subscribe(&[Topic::Nodes]).await {
+        tracing::warn!(
+            error = &error as &dyn std::error::Error,
+            "cannot subscribe to what concerns every node"
+        );
+    }
+    loop {
+        tokio::select! {
+            () = node.user_topics_changed.notified() => {}
+            () = node.stop.cancelled() => return,
+        }
+        let changed = std::mem::take(&mut *node.user_topics.lock());
+        let (here, gone): (Vec<_>, Vec<_>) = changed
+            .into_iter()
+            .partition(|user| node.users.any_session(user, |_| true));
+        let topics = |users: &[UserId]| {
+            users
+                .iter()
+                .map(|user| Topic::User(user.clone()))
+                .collect::<Vec<_>>()
+        };
+        let bus = &node.backend.bus;
+        let done = bus
+            .subscribe(&topics(&here))
+            .await
+            .and(bus.unsubscribe(&topics(&gone)).await);
+        if let Err(error) = done {
+            tracing::debug!(
+                error = &error as &dyn std::error::Error,
+                "cannot follow users; trying again"
+            );
+            node.user_topics.lock().extend(here.into_iter().chain(gone));
+            tokio::time::sleep(Duration::from_millis(500)).await;
+            node.user_topics_changed.notify_one();
+        }
+    }
+}
+
+/// Closes rooms that nobody has been a member of for a while.
+async fn run_janitor(node: Arc<Node>, after: Duration) {
+    let Ok(service) = UserId::parse("starling") else {
+        return;
+    };
+    let every = (after / 4).clamp(Duration::from_secs(1), Duration::from_secs(60));
+    loop {
+        tokio::select! {
+            () = tokio::time::sleep(every) => {}
+            () = node.stop.cancelled() => return,
+        }
+        let now = node.clock.now();
+        let before = starling_core::Timestamp::from_millis(
+            now.as_millis()
+                .saturating_sub(i64::try_from(after.as_millis()).unwrap_or(i64::MAX)),
+        );
+        let empty = match node.backend.rooms.empty_rooms(before, 100).await {
+            Ok(rooms) => rooms,
+            Err(error) => {
+                tracing::warn!(
+                    error = &error as &dyn std::error::Error,
+                    "cannot look for empty rooms"
+                );
+                continue;
+            }
+        };
+        for room in empty {
+            let event_id = EventId::new(now, rand::random());
+            let draft = Draft {
+                room: room.clone(),
+                sender: service.clone(),
+                sender_name: None,
+                authority: Authority::Admin,
+                client_id: ClientId::of_event(event_id),
+                event_id,
+                at: now,
+                action: Action::DeleteRoom,
+            };
+            match node.lanes.append(draft).await {
+                Ok(Outcome::Committed(_)) => tracing::info!(room.id = %room, "an empty room was closed"),
+                Ok(_) => {}
+                Err(refusal) => tracing::warn!(room.id = %room, %refusal, "cannot close an empty room"),
+            }
+        }
+    }
+}

@@ -1,0 +1,270 @@
+//! A session: one authenticated connection. It turns frames into commands and commands into operations.
+//!
+//! | module | what it holds |
+//! |---|---|
+//! | [`commands`] | one line for each command: decode is done, now act and answer |
+//! | [`follow`] | `join_room`, `subscribe`, `unsubscribe`: what is followed live |
+//! | [`open`] | from a token to a session, and its end |
+
+mod commands;
+mod follow;
+mod open;
+
+use std::{
+    collections::HashSet,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicI64, AtomicU32, Ordering::Relaxed},
+    },
+};
+
+use parking_lot::Mutex;
+use starling_core::{Refusal, RoomId, SessionId, Timestamp, UserId, presence::Status};
+use starling_protocol::{
+    Codec,
+    command::{Bad, Incoming},
+    ws::Opcode,
+};
+
+pub(crate) use self::{
+    commands::carry_out,
+    open::{close, open},
+};
+use crate::{auth::Identity, conn::Conn, hub::ToShard, node::Node};
+
+/// See the module.
+pub(crate) struct Session {
+    pub(crate) id: SessionId,
+    pub(crate) user: UserId,
+    pub(crate) conn: Arc<Conn>,
+    expires_at: AtomicI64,
+    /// Messages that wait for their reply.
+    unacked: AtomicU32,
+    ended: AtomicBool,
+    state: Mutex<State>,
+    /// Events that may still be replayed to this connection.
+    pub(crate) replay_budget: Arc<AtomicI64>,
+}
+
+/// What changes while the session lives. Small: most sessions follow few rooms and watch nobody.
+struct State {
+    identity: Arc<Identity>,
+    /// Rooms followed live. Bounded by `rooms.max_per_session`.
+    rooms: HashSet<RoomId>,
+    /// Rooms whose events wait in the log until the socket has drained.
+    lagging: Vec<RoomId>,
+    /// Users whose presence is followed. Bounded by `presence.max_watched`.
+    watched: HashSet<UserId>,
+    status: Status,
+    custom: Option<Box<str>>,
+    set_at: Timestamp,
+    /// Rate-limited commands in the present minute, and when it began.
+    limited: (u32, Timestamp),
+    /// See [`Session::told_since`].
+    told_since: Timestamp,
+}
+
+/// What a session says of its user's presence.
+pub(crate) struct Shown {
+    pub(crate) status: Status,
+    pub(crate) custom: Option<String>,
+    pub(crate) set_at: Timestamp,
+}
+
+impl Session {
+    pub(crate) fn identity(&self) -> Arc<Identity> {
+        self.state.lock().identity.clone()
+    }
+
+    pub(crate) fn expires_at(&self) -> Timestamp {
+        Timestamp::from_millis(self.expires_at.load(Relaxed))
+    }
+
+    /// A new token of the same user.
+    pub(crate) fn refresh(&self, identity: Identity) {
+        self.expires_at.store(identity.expires_at.as_millis(), Relaxed);
+        self.state.lock().identity = Arc::new(identity);
+    }
+
+    pub(crate) fn is_ended(&self) -> bool {
+        self.ended.load(Relaxed)
+    }
+
+    // ---- rooms ------------------------------------------------------------------------------------------------
+
+    pub(crate) fn follows(&self, room: &RoomId) -> bool {
+        self.state.lock().rooms.contains(room)
+    }
+
+    /// Notes that a room is followed: before its shard is told, so that the end of the session finds it. `false` when
+    /// the session has ended, an error when it follows too many.
+    pub(crate) fn note_room(&self, room: &RoomId, max: usize) -> Result<bool, Refusal> {
+        let mut state = self.state.lock();
+        if self.ended.load(Relaxed) {
+            return Ok(false);
+        }
+        if state.rooms.len() >= max && !state.rooms.contains(room) {
+            return Err(Refusal::TooManyRooms { max });
+        }
+        state.rooms.insert(room.clone());
+        Ok(true)
+    }
+
+    /// From when on the session is told what happens in reserved rooms that it has not followed yet.
+    pub(crate) fn told_since(&self) -> Timestamp {
+        self.state.lock().told_since
+    }
+
+    /// What it unfollows by hand it has been told of up to now.
+    pub(crate) fn told_until(&self, now: Timestamp) {
+        self.state.lock().told_since = now;
+    }
+
+    /// The room is not followed any more; whether it was.
+    pub(crate) fn forget_room(&self, room: &RoomId) -> bool {
+        let mut state = self.state.lock();
+        state.lagging.retain(|lagging| lagging != room);
+        state.rooms.remove(room)
+    }
+
+    // ---- slow sockets -----------------------------------------------------------------------------------------
+
+    /// Notes that a room waits for the socket to drain; whether it is new.
+    pub(crate) fn lag(&self, room: &RoomId) -> bool {
+        let mut state = self.state.lock();
+        let new = !state.lagging.contains(room);
+        if new {
+            state.lagging.push(room.clone());
+        }
+        new
+    }
+
+    /// Takes a room back from that list; whether it was still there.
+    pub(crate) fn unlag(&self, room: &RoomId) -> bool {
+        let mut state = self.state.lock();
+        let before = state.lagging.len();
+        state.lagging.retain(|lagging| lagging != room);
+        state.lagging.len() != before
+    }
+
+    /// The socket has drained: rooms that wait for it go on.
+    pub(crate) fn on_drained(&self, node: &Arc<Node>) {
+        let lagging = std::mem::take(&mut self.state.lock().lagging);
+        if lagging.is_empty() {
+            return;
+        }
+        let (node, key) = (node.clone(), self.conn.key);
+        // A full inbox must not stop the connection's future, nor may the message be lost.
+        node.clone().tasks.spawn(async move {
+            for room in lagging {
+                node.hub.tell(&room.clone(), ToShard::Resume { room, key }).await;
+            }
+        });
+    }
+
+    // ---- messages ---------------------------------------------------------------------------------------------
+
+    /// Counts a message that will be answered; refuses when too many wait.
+    fn count_unacked(&self, max: usize) -> Result<(), Refusal> {
+        let waiting = self.unacked.fetch_add(1, Relaxed) as usize;
+        if waiting >= max {
+            self.unacked.fetch_sub(1, Relaxed);
+            let retry_after = std::time::Duration::from_millis(50);
+            return Err(Refusal::RateLimited {
+                what: "messages wait for their reply",
+                retry_after,
+            });
+        }
+        Ok(())
+    }
+
+    /// One of them was answered.
+    pub(crate) fn acked(&self) {
+        self.unacked.fetch_sub(1, Relaxed);
+    }
+
+    // ---- presence ---------------------------------------------------------------------------------------------
+
+    pub(crate) fn shown(&self) -> Shown {
+        let state = self.state.lock();
+        Shown {
+            status: state.status,
+            custom: state.custom.as_deref().map(str::to_owned),
+            set_at: state.set_at,
+        }
+    }
+
+    pub(crate) fn show(&self, status: Status, custom: Option<String>, set_at: Timestamp) {
+        let mut state = self.state.lock();
+        state.status = status;
+        state.custom = custom.map(Into::into);
+        state.set_at = set_at;
+    }
+
+    /// Adds users to those watched, all or none; those that are new.
+    pub(crate) fn watch(&self, users: Vec<UserId>, max: usize) -> Result<Vec<UserId>, Refusal> {
+        let mut state = self.state.lock();
+        let new: HashSet<UserId> = users
+            .into_iter()
+            .filter(|user| !state.watched.contains(user))
+            .collect();
+        if state.watched.len() + new.len() > max {
+            return Err(Refusal::InvalidMessage(format!(
+                "at most {max} users can be watched; unwatch some first"
+            )));
+        }
+        state.watched.extend(new.iter().cloned());
+        Ok(new.into_iter().collect())
+    }
+
+    /// Takes users from those watched; those that were.
+    pub(crate) fn unwatch(&self, users: &[UserId]) -> Vec<UserId> {
+        let mut state = self.state.lock();
+        users
+            .iter()
+            .filter(|user| state.watched.remove(*user))
+            .cloned()
+            .collect()
+    }
+
+    /// Counts a rate-limited command; the number in the present minute.
+    fn count_limited(&self, now: Timestamp) -> u32 {
+        let mut state = self.state.lock();
+        if now.since(state.limited.1).as_secs() >= 60 {
+            state.limited = (0, now);
+        }
+        state.limited.0 += 1;
+        state.limited.0
+    }
+}
+
+/// Reads one frame as the connection's codec has it.
+pub(crate) fn read(codec: Codec, opcode: Opcode, payload: &[u8]) -> Result<Incoming, Bad> {
+    if opcode != codec.opcode() {
+        let why = match codec {
+            Codec::Json => {
+                "this connection speaks JSON in text frames; offer starling.v1.msgpack for binary frames"
+            }
+            Codec::MsgPack => {
+                "this connection speaks MessagePack in binary frames; offer starling.v1.json for text frames"
+            }
+        };
+        return Err(Bad {
+            id: None,
+            refusal: Refusal::InvalidMessage(why.into()),
+        });
+    }
+    Incoming::decode(codec, payload)
+}
+
+/// Who acts: the session's user, or the caller of a REST route.
+#[derive(Clone)]
+pub(crate) struct Actor {
+    pub(crate) identity: Arc<Identity>,
+}
+
+impl Actor {
+    pub(crate) fn user(&self) -> &UserId {
+        &self.identity.user
+    }
+}

@@ -1,0 +1,205 @@
+//! `starling serve`: from a checked configuration to a node that listens, and to its end.
+
+use std::{
+    io::{self, Write},
+    sync::Arc,
+    time::Duration,
+};
+
+use anyhow::Context;
+use secrecy::ExposeSecret;
+use starling_core::{Backend, NodeId, SystemClock, ports::Rate};
+use starling_embedded::EmbeddedConfig;
+use starling_gateway::{
+    AuthConfig, AuthKey, Gateway, NodeConfig,
+    config::{ConnectionLimits, DrainSettings, MessageLimits, PresenceSettings, RingLimits, RoomLimits},
+};
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::{
+    cli::Cli,
+    config::{self, Config},
+    secret::{self, TokenKey},
+    telemetry,
+};
+
+/// Serves until a signal ends it: SIGTERM drains, SIGINT (Ctrl-C) stops at once.
+pub(crate) fn run(cli: &Cli) -> anyhow::Result<()> {
+    let config = Config::load(cli)?;
+    telemetry::init(&config.telemetry)?;
+    for warning in &config.warnings {
+        tracing::warn!("{warning}");
+    }
+    let auth = auth(&config)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .context("cannot start the runtime")?;
+    runtime.block_on(serve(&config, &auth))?;
+    // Blocking reads that nobody waits for any more must not keep the process.
+    runtime.shutdown_timeout(Duration::from_secs(2));
+    Ok(())
+}
+
+async fn serve(config: &Config, auth: &AuthConfig) -> anyhow::Result<()> {
+    let node = node_config(config)?;
+    // Listen to signals first: one that comes while the database opens must not kill the process half-way.
+    let mut terminate = signal(SignalKind::terminate()).context("cannot listen to signals")?;
+    let mut interrupt = signal(SignalKind::interrupt()).context("cannot listen to signals")?;
+    let (backend, _folder) = open(config, &node).await?;
+    let gateway = Gateway::start(node, backend, auth, Arc::new(SystemClock)).await?;
+    announce(config, &gateway);
+    tokio::select! {
+        _ = terminate.recv() => {
+            tokio::select! {
+                () = gateway.drain() => {}
+                // A second signal means it.
+                _ = terminate.recv() => gateway.shut_down().await,
+                _ = interrupt.recv() => gateway.shut_down().await,
+            }
+        }
+        _ = interrupt.recv() => gateway.shut_down().await,
+        () = gateway.stopped() => anyhow::bail!("a part of the node has ended by accident; see the log"),
+    }
+    tracing::info!("stopped");
+    Ok(())
+}
+
+/// What lives as long as the backend and goes with it.
+type Folder = Option<tempfile::TempDir>;
+
+async fn open(config: &Config, node: &NodeConfig) -> anyhow::Result<(Backend, Folder)> {
+    match config.backend {
+        config::Backend::Embedded => {
+            let folder = if config.messaging.persistence {
+                None
+            } else {
+                Some(tempfile::tempdir().context("cannot make a temporary folder")?)
+            };
+            let data_dir = folder
+                .as_ref()
+                .map_or(config.embedded.data_dir.as_path(), |folder| folder.path());
+            let embedded = EmbeddedConfig {
+                readers: config.embedded.readers,
+                busy_timeout: config.embedded.busy_timeout,
+                lease: config.presence.lease_ttl,
+                ..EmbeddedConfig::new(data_dir)
+            };
+            let backend = starling_embedded::open(embedded, node.node_id.clone()).await?;
+            Ok((backend, folder))
+        }
+        config::Backend::Cluster => anyhow::bail!("the cluster backend is not part of this build yet"),
+    }
+}
+
+fn announce(config: &Config, gateway: &Gateway) {
+    let addr = gateway.addr();
+    tracing::info!(%addr, node.id = %gateway.node().config().node_id, backend = ?config.backend, "listening");
+    let text = format!(
+        "Starling listens on http://{addr}\n\
+         \x20 WebSocket  ws://{addr}/ws\n\
+         \x20 API        http://{addr}/docs\n\
+         \x20 a token    starling token --user alice\n\
+         \x20 a chat     starling chat --room general --user alice\n"
+    );
+    // Nobody reads the standard output of a service whose pipe is closed; the log has the address too.
+    let _ = io::stdout()
+        .write_all(text.as_bytes())
+        .and_then(|()| io::stdout().flush());
+}
+
+fn auth(config: &Config) -> anyhow::Result<AuthConfig> {
+    let key = match secret::token_key(config, getrandom::fill)? {
+        TokenKey::Shared(secret) => AuthKey::Hs256(secret.expose_secret().as_bytes().to_vec()),
+        TokenKey::Public(path) => {
+            AuthKey::PublicPem(std::fs::read(&path).with_context(|| path.display().to_string())?)
+        }
+    };
+    Ok(AuthConfig {
+        key,
+        issuer: config.auth.issuer.clone(),
+        audience: config.auth.audience.clone(),
+        leeway_seconds: config.auth.leeway.as_secs(),
+    })
+}
+
+/// The node's settings out of the configuration.
+fn node_config(config: &Config) -> anyhow::Result<NodeConfig> {
+    let Config {
+        server,
+        rooms,
+        messaging,
+        presence,
+        limits,
+        drain,
+        ..
+    } = config;
+    let node_id = match &server.node_id {
+        Some(id) => NodeId::parse(id).with_context(|| format!("server.node_id = {id:?}"))?,
+        None => NodeId::parse(&format!("node-{}", uuid::Uuid::now_v7()))?,
+    };
+    let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
+    Ok(NodeConfig {
+        listen: server.listen,
+        header_timeout: server.header_timeout,
+        max_connections: server.max_connections,
+        trusted_proxies: server.trusted_proxies.clone(),
+        sndbuf_bytes: server.sndbuf_bytes,
+        cors_origins: config.cors.origins.clone(),
+        authenticate_timeout: config.auth.authenticate_timeout,
+        rooms: RoomLimits {
+            auto_create: rooms.auto_create,
+            max_per_user: count(rooms.max_per_user),
+            max_members: count(rooms.max_members),
+            max_per_session: rooms.max_per_session,
+            history_on_join: rooms.history_on_join,
+            expire_empty_after: rooms.expire_empty_after,
+            linger: rooms.linger,
+        },
+        messages: MessageLimits {
+            max_length: messaging.max_length,
+            rate: Rate {
+                per_minute: messaging.rate_per_minute,
+                burst: messaging.burst,
+            },
+            max_metadata_bytes: messaging.max_metadata_bytes,
+            max_unacked: messaging.max_unacked,
+        },
+        presence: PresenceSettings {
+            heartbeat: presence.heartbeat,
+            grace: presence.grace,
+            max_watched: presence.max_watched,
+            room_detail_limit: presence.room_detail_limit,
+            merge: presence.merge,
+        },
+        limits: ConnectionLimits {
+            frame_bytes: limits.frame_bytes,
+            bad_frames_per_minute: limits.bad_frames_per_minute,
+            commands: Rate {
+                per_minute: limits.commands_per_minute,
+                burst: limits.command_burst,
+            },
+            connections_per_user: limits.connections_per_user,
+            handshakes: Rate {
+                per_minute: limits.handshakes_per_minute,
+                burst: limits.handshakes_per_minute,
+            },
+            outbox_bytes: limits.outbox_bytes,
+            outbox_frames: limits.outbox_frames,
+            slow_consumer_timeout: limits.slow_consumer_timeout,
+            replay_events_per_room: limits.replay_events_per_room as u64,
+            replay_events_per_connection: limits.replay_events_per_connection as u64,
+        },
+        rings: RingLimits {
+            events: limits.ring_events,
+            bytes: limits.ring_bytes,
+            total_bytes: limits.ring_total_bytes,
+        },
+        drain: DrainSettings {
+            readiness_delay: drain.readiness_delay,
+            window: drain.window,
+            timeout: drain.timeout,
+        },
+        ..NodeConfig::new(node_id)
+    })
+}

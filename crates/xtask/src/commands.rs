@@ -1,0 +1,6 @@
+//! One file per command. Each has `Args` and `run`, which answers with the exit code: an `Err` means that the
+//! command could not do its work, a failing code that it did and found a fault.
+
+pub mod check;
+pub mod fuzz;
+pub mod test;

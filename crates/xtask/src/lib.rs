@@ -1,0 +1,21 @@
+//! Developer commands: `cargo xtask test`, `cargo xtask check`, `cargo xtask fuzz`.
+//!
+//! The same commands run by hand and in CI (`.ci/run`). This crate is never shipped; it compiles in seconds
+//! because everything else waits for it.
+//!
+//! - [`commands`]: one file per command. To add one, write the file, then add a variant to `Command` in `main.rs`.
+//! - [`mod@bench`]: what one node can do, measured.
+//! - [`arrows`]: which crate may depend on which. The rules are data in [`arrows::rules`].
+//! - [`machine`]: the programs that the tests need, and how they are installed.
+//! - [`python`]: the virtualenv of the end-to-end suite.
+//! - [`libtest`]: reads the output of `cargo test`.
+//! - [`shell`] runs other programs, [`say`] writes to the terminal.
+
+pub mod arrows;
+pub mod bench;
+pub mod commands;
+pub mod libtest;
+pub mod machine;
+pub mod python;
+pub mod say;
+pub mod shell;

@@ -1,0 +1,37 @@
+//! `cargo xtask …`: see the crate's library for the map.
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use xtask::bench;
+use xtask::commands::{check, fuzz, test};
+use xtask::say;
+
+/// Developer commands of Starling.
+#[derive(Parser)]
+#[command(bin_name = "cargo xtask", version, disable_help_subcommand = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    Test(test::Args),
+    Check(check::Args),
+    Fuzz(fuzz::Args),
+    Bench(bench::Args),
+}
+
+fn main() -> ExitCode {
+    let outcome = match Cli::parse().command {
+        Command::Test(args) => test::run(&args),
+        Command::Check(args) => check::run(&args),
+        Command::Fuzz(args) => fuzz::run(&args),
+        Command::Bench(args) => bench::run(&args),
+    };
+    outcome.unwrap_or_else(|error| {
+        say::error(&error);
+        ExitCode::FAILURE
+    })
+}
