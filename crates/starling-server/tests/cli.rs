@@ -39,7 +39,7 @@ fn mode_of(path: &Path) -> u32 {
 #[case::flag(&["--listen", "nowhere"], &[], "server.listen = \"nowhere\" (flag --listen)")]
 #[case::variable(&["serve"], &[("PORT", "x")], "(env PORT): expected a port")]
 #[case::token(&["token", "--user", "a", "--listen", "0.0.0.0:1"], &[("JWT_SECRET", "x")], "a secret of at least 32 bytes")]
-#[case::check(&["config", "--check"], &[("STARLING_DRAIN__TIMEOT", "x")], "did you mean STARLING_DRAIN__TIMEOUT?")]
+#[case::check(&["config", "--check"], &[("STARLING_DRAIN__TIMEOUT", "x")], "drain.timeout = \"x\"")]
 #[case::no_file(&["config", "--config", "none.toml"], &[], "none.toml (flag --config)")]
 #[case::open_server(&["--listen", "0.0.0.0:0"], &[], "set auth.hs256_secret")]
 #[case::unknown_flag(&["--lisen", "x"], &[], "--listen")]
@@ -72,6 +72,21 @@ fn questions_are_answered(#[case] args: &[&str], #[case] answer: &str) {
     let output = starling(folder.path(), args, &[]);
     assert_eq!(output.status.code(), Some(0), "{}", err(&output));
     assert!(out(&output).contains(answer), "{}", out(&output));
+}
+
+/// A variable that no key has may be another program's, so it stops nothing; a misspelt one still has to be seen.
+#[rstest]
+#[case(&["config", "--check"])]
+#[case(&["config"])]
+fn a_misspelt_variable_is_told(#[case] args: &[&str]) {
+    let folder = tempfile::tempdir().unwrap();
+    let output = starling(folder.path(), args, &[("STARLING_DRAIN__TIMEOT", "x")]);
+    assert_eq!(output.status.code(), Some(0), "{}", err(&output));
+    assert!(
+        err(&output).contains("did you mean STARLING_DRAIN__TIMEOUT?"),
+        "{}",
+        err(&output)
+    );
 }
 
 #[test]

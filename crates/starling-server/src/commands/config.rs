@@ -23,6 +23,9 @@ impl Show {
             Config::example()
         } else {
             let config = Config::load(cli)?;
+            for warning in &config.warnings {
+                writeln!(io::stderr(), "starling: {warning}")?;
+            }
             if self.check {
                 "the configuration is good\n".into()
             } else {
