@@ -3,8 +3,12 @@
 //!
 //! | module | what it holds |
 //! |---|---|
+//! | [`node`] | [`connect`]: both halves as one [`Backend`](starling_core::Backend) |
 //! | [`postgres`] | migrations, the batch transaction, reads |
 //! | [`redis`] | the subscription manager, presence leases, limits, topologies |
 
+pub mod node;
 pub mod postgres;
 pub mod redis;
+
+pub use node::{Cluster, ClusterConfig, ConnectError, connect};

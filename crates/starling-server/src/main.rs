@@ -2,6 +2,7 @@
 //!
 //! | module | what it holds |
 //! |---|---|
+//! | [`backend`], [`backend_metrics`] | the backend that the configuration names; what it counts |
 //! | [`cli`] | the command line: options of all commands, and the list of commands |
 //! | [`commands`] | one file a command |
 //! | [`config`] | the configuration: sources, sections, errors |
@@ -11,6 +12,8 @@
 //! Exit codes: 0 when all went well, 64 when the command line, the configuration or the secret has to be changed
 //! (`EX_USAGE`), 1 for everything else.
 
+mod backend;
+mod backend_metrics;
 mod cli;
 mod commands;
 mod config;
@@ -53,4 +56,5 @@ fn is_for_operator(error: &anyhow::Error) -> bool {
     error.is::<ConfigErrors>()
         || error.is::<SecretError>()
         || matches!(error.downcast_ref(), Some(TokenError::SignedElsewhere(_)))
+        || error.downcast_ref().is_some_and(backend::is_misconfigured)
 }

@@ -8,8 +8,7 @@ use std::{
 
 use anyhow::Context;
 use secrecy::ExposeSecret;
-use starling_core::{Backend, NodeId, SystemClock, ports::Rate};
-use starling_embedded::EmbeddedConfig;
+use starling_core::{NodeId, SystemClock, ports::Rate};
 use starling_gateway::{
     AuthConfig, AuthKey, Gateway, NodeConfig,
     config::{ConnectionLimits, DrainSettings, MessageLimits, PresenceSettings, RingLimits, RoomLimits},
@@ -17,8 +16,9 @@ use starling_gateway::{
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::{
+    backend,
     cli::Cli,
-    config::{self, Config},
+    config::Config,
     secret::{self, TokenKey},
     telemetry,
 };
@@ -46,8 +46,9 @@ async fn serve(config: &Config, auth: &AuthConfig) -> anyhow::Result<()> {
     // Listen to signals first: one that comes while the database opens must not kill the process half-way.
     let mut terminate = signal(SignalKind::terminate()).context("cannot listen to signals")?;
     let mut interrupt = signal(SignalKind::interrupt()).context("cannot listen to signals")?;
-    let (backend, _folder) = open(config, &node).await?;
-    let gateway = Gateway::start(node, backend, auth, Arc::new(SystemClock)).await?;
+    let opened = backend::open(config, node.node_id.clone()).await?;
+    let gateway = Gateway::start(node, opened.backend.clone(), auth, Arc::new(SystemClock)).await?;
+    opened.register_metrics(&gateway.meter("backend"));
     announce(config, &gateway);
     tokio::select! {
         _ = terminate.recv() => {
@@ -63,33 +64,6 @@ async fn serve(config: &Config, auth: &AuthConfig) -> anyhow::Result<()> {
     }
     tracing::info!("stopped");
     Ok(())
-}
-
-/// What lives as long as the backend and goes with it.
-type Folder = Option<tempfile::TempDir>;
-
-async fn open(config: &Config, node: &NodeConfig) -> anyhow::Result<(Backend, Folder)> {
-    match config.backend {
-        config::Backend::Embedded => {
-            let folder = if config.messaging.persistence {
-                None
-            } else {
-                Some(tempfile::tempdir().context("cannot make a temporary folder")?)
-            };
-            let data_dir = folder
-                .as_ref()
-                .map_or(config.embedded.data_dir.as_path(), |folder| folder.path());
-            let embedded = EmbeddedConfig {
-                readers: config.embedded.readers,
-                busy_timeout: config.embedded.busy_timeout,
-                lease: config.presence.lease_ttl,
-                ..EmbeddedConfig::new(data_dir)
-            };
-            let backend = starling_embedded::open(embedded, node.node_id.clone()).await?;
-            Ok((backend, folder))
-        }
-        config::Backend::Cluster => anyhow::bail!("the cluster backend is not part of this build yet"),
-    }
 }
 
 fn announce(config: &Config, gateway: &Gateway) {

@@ -40,6 +40,7 @@ use std::{collections::BTreeMap, ffi::OsString};
 pub(crate) use self::{
     auth::AuthConfig,
     error::{ConfigErrors, Origin},
+    redis::Topology,
     telemetry::{LogFormat, TelemetryConfig},
 };
 use self::{
