@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::commands::{chat, config, openapi, serve, token};
+use crate::commands::{chat, config, health, openapi, serve, token};
 
 /// Chat and live rooms over WebSockets, for one node or many.
 #[derive(Debug, Parser)]
@@ -28,6 +28,8 @@ pub(crate) enum Command {
     Token(token::Token),
     /// Print the effective configuration with secrets hidden, check it, or print an example.
     Config(config::Show),
+    /// Ask the server that this configuration starts whether it is ready; exit with 1 when it is not.
+    Health(health::Health),
     /// Print the description of the HTTP API (OpenAPI 3.1).
     Openapi,
 }
@@ -40,6 +42,7 @@ impl Cli {
             Some(Command::Chat(chat)) => chat.run(self),
             Some(Command::Token(token)) => token.run(self),
             Some(Command::Config(show)) => show.run(self),
+            Some(Command::Health(health)) => health.run(self),
             Some(Command::Openapi) => openapi::run(),
         }
     }
