@@ -70,6 +70,7 @@ pub async fn connect(
             directory: shared,
             bus: redis.bus,
             presence: redis.presence,
+            registry: redis.registry,
             limits: redis.limits,
             health: Arc::new(ClusterHealth {
                 store: store.clone(),

@@ -6,6 +6,7 @@
 //! | [`sqlite`] | what lasts: the log, rooms, history, read markers and the directory, in one SQLite file |
 //! | [`bus`] | the doorbell between the nodes of this process |
 //! | [`presence`] | who is online, under leases |
+//! | `registry` | which nodes there are |
 //! | [`limits`] | budgets and connection counts |
 //! | [`node`] | [`Embedded`], the store and what the nodes over it share; one [`Backend`] for each node |
 //!
@@ -19,6 +20,7 @@ pub mod config;
 pub mod limits;
 pub mod node;
 pub mod presence;
+mod registry;
 pub mod sqlite;
 
 pub use config::{EmbeddedConfig, OpenError};

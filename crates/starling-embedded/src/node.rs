@@ -19,6 +19,7 @@ use crate::{
     bus::{EmbeddedBus, Exchange},
     limits::{Counts, EmbeddedLimits},
     presence::{Board, EmbeddedPresence},
+    registry::EmbeddedRegistry,
     sqlite::Sqlite,
 };
 
@@ -36,6 +37,7 @@ pub struct Embedded {
     exchange: Arc<Exchange>,
     board: Arc<Board>,
     counts: Arc<Counts>,
+    registry: Arc<EmbeddedRegistry>,
     open_nodes: Arc<AtomicUsize>,
 }
 
@@ -51,6 +53,7 @@ impl Embedded {
             board: Board::new(sqlite.clone(), lease),
             exchange: Exchange::new(),
             counts: Arc::default(),
+            registry: Arc::new(EmbeddedRegistry::new(lease)),
             open_nodes: Arc::default(),
             sqlite,
         })
@@ -79,6 +82,7 @@ impl Embedded {
             }),
             bus,
             presence,
+            registry: self.registry.clone(),
             limits,
         }
     }

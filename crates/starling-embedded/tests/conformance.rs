@@ -10,10 +10,10 @@ use std::{
 
 use starling_core::{
     Backend, NodeId,
-    ports::{Bus, Directory, Limits, Presence},
+    ports::{Bus, Directory, Limits, Presence, Registry},
 };
 use starling_embedded::{Embedded, EmbeddedConfig};
-use starling_testkit::conformance::{BusStage, LimitsStage, PresenceStage, Store, StoreStage};
+use starling_testkit::conformance::{BusStage, LimitsStage, PresenceStage, RegistryStage, Store, StoreStage};
 use tempfile::TempDir;
 
 /// One store in a folder of its own, and as many nodes over it as a case asks for.
@@ -90,6 +90,19 @@ impl LimitsStage for Stage {
     }
 }
 
+#[async_trait::async_trait]
+impl RegistryStage for Stage {
+    async fn registry(&self) -> Arc<dyn Registry> {
+        self.node().registry
+    }
+    fn lease(&self) -> Duration {
+        self.lease
+    }
+    async fn pass(&self, span: Duration) {
+        advance(span).await;
+    }
+}
+
 starling_testkit::conformance_store!(super::stage);
 
 mod bus {
@@ -102,4 +115,8 @@ mod presence {
 
 mod limits {
     starling_testkit::conformance_limits!(super::stage().await);
+}
+
+mod registry {
+    starling_testkit::conformance_registry!(super::stage().await);
 }

@@ -12,6 +12,8 @@ pub struct NodeConfig {
     pub node_id: NodeId,
     /// Where to listen; port 0 takes a free one.
     pub listen: SocketAddr,
+    /// Where others reach it, where that is not `listen`: shown to operators.
+    pub advertise: Option<String>,
     /// How long a client may take to send its request head.
     pub header_timeout: Duration,
     /// Sockets at once; more are answered 503.
@@ -28,6 +30,8 @@ pub struct NodeConfig {
     pub heartbeat: Duration,
     /// How long a user may be seen as typing without renewal.
     pub typing_ttl: Duration,
+    /// Tokens for people without an account; `None` lets nobody in without a token.
+    pub guests: Option<GuestSettings>,
     /// Rooms.
     pub rooms: RoomLimits,
     /// Messages.
@@ -50,6 +54,24 @@ pub struct NodeConfig {
     pub fanout_tasks: usize,
     /// Group-commit lanes; a room belongs to one.
     pub lanes: usize,
+}
+
+/// Tokens for guests.
+#[derive(Debug, Clone, Copy)]
+pub struct GuestSettings {
+    /// How long a token is good.
+    pub token_ttl: Duration,
+    /// For how long after that it can be renewed.
+    pub refresh_ttl: Duration,
+}
+
+impl Default for GuestSettings {
+    fn default() -> Self {
+        Self {
+            token_ttl: Duration::from_mins(15),
+            refresh_ttl: Duration::from_hours(30 * 24),
+        }
+    }
 }
 
 /// Settings of rooms.
@@ -154,6 +176,7 @@ impl NodeConfig {
         Self {
             node_id,
             listen: SocketAddr::from(([127, 0, 0, 1], 0)),
+            advertise: None,
             header_timeout: Duration::from_secs(10),
             max_connections: 100_000,
             trusted_proxies: Vec::new(),
@@ -162,6 +185,7 @@ impl NodeConfig {
             authenticate_timeout: Duration::from_secs(10),
             heartbeat: Duration::from_secs(25),
             typing_ttl: Duration::from_secs(3),
+            guests: Some(GuestSettings::default()),
             rooms: RoomLimits {
                 auto_create: true,
                 max_per_user: 2000,

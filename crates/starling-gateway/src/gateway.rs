@@ -28,7 +28,7 @@ pub struct Gateway {
 impl Gateway {
     /// Starts a node on a backend. On return it takes connections.
     pub async fn start(
-        config: NodeConfig,
+        mut config: NodeConfig,
         backend: Backend,
         auth: &AuthConfig,
         clock: Arc<dyn Clock>,
@@ -37,6 +37,7 @@ impl Gateway {
         let failed = |source| StartError::Listen { addr: listen, source };
         let listener = bind(listen).map_err(failed)?;
         let addr = listener.local_addr().map_err(failed)?;
+        config.listen = addr;
         let node = Node::start(config, backend, auth, clock)?;
         let telemetry = Arc::new(Telemetry::new(&node)?);
         let router = http::router(&node, telemetry.clone());
@@ -131,6 +132,13 @@ impl Gateway {
         let grace = deadline.max(tokio::time::Instant::now() + Duration::from_secs(1));
         if tokio::time::timeout_at(grace, node.tasks.wait()).await.is_err() {
             tracing::warn!(tasks = node.tasks.len(), "some tasks did not end in time");
+        }
+        // A card that stays ends with its lease.
+        if let Err(error) = node.backend.registry.withdraw(&node.config.node_id).await {
+            tracing::debug!(
+                error = &error as &dyn std::error::Error,
+                "cannot withdraw this node"
+            );
         }
         node.backend.health.close().await;
     }

@@ -5,6 +5,7 @@
 //! | [`config`] | what a node must be told |
 //! | [`gateway`] | [`Gateway`]: start, listen, drain, stop |
 //! | [`auth`] | tokens |
+//! | `guests` | tokens for people without an account |
 //! | [`metrics`] | what a node counts |
 //! | `node` | what the parts share |
 //! | `http` | routes: the handshake, REST, OpenAPI, probes |
@@ -27,6 +28,7 @@ pub mod auth;
 pub mod config;
 mod conn;
 pub mod gateway;
+mod guests;
 mod http;
 mod hub;
 mod lanes;

@@ -13,8 +13,9 @@ use std::{
 use bytes::Bytes;
 use parking_lot::Mutex;
 use starling_core::{
-    Action, Authority, Backend, ClientId, Clock, Draft, EventId, Outcome, RoomId, UserId, ids::Reserved,
-    ports::Topic,
+    Action, Authority, Backend, ClientId, Clock, Draft, EventId, Outcome, RoomId, Timestamp, UserId,
+    ids::Reserved,
+    ports::{NodeCard, Topic},
 };
 use starling_protocol::CloseCode;
 use tokio::{
@@ -27,6 +28,7 @@ use crate::{
     auth::{AuthConfig, KeyError, Verifier},
     config::NodeConfig,
     conn::Conn,
+    guests::Guests,
     hub::{self, Attach, From, Hub, ToShard},
     lanes::{self, Lanes},
     metrics::Metrics,
@@ -58,6 +60,8 @@ pub struct Node {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) backend: Backend,
     pub(crate) verifier: Verifier,
+    /// Where guests are let in.
+    pub(crate) guests: Option<Guests>,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) hub: Hub,
     pub(crate) lanes: Lanes,
@@ -68,6 +72,7 @@ pub struct Node {
     /// Names this node in bus messages.
     pub(crate) tag: u64,
     pub(crate) started: Instant,
+    started_at: Timestamp,
     /// Ends every task of the node.
     pub(crate) stop: CancellationToken,
     pub(crate) tasks: TaskTracker,
@@ -127,15 +132,18 @@ impl Node {
         clock: Arc<dyn Clock>,
     ) -> Result<Arc<Self>, StartError> {
         let verifier = Verifier::new(auth)?;
+        let guests = config.guests.and_then(|settings| Guests::new(auth, settings));
         let receiver = backend.bus.take_receiver().ok_or(StartError::BusTaken)?;
         let (hub, shards) = Hub::new(config.fanout_tasks);
         let (lanes, lane_inboxes) = Lanes::new(config.lanes);
         let (publisher, to_publish) = mpsc::channel(PUBLISH_QUEUE);
         let node = Arc::new(Self {
             config,
+            started_at: clock.now(),
             clock,
             backend,
             verifier,
+            guests,
             metrics: Arc::default(),
             hub,
             lanes,
@@ -205,6 +213,24 @@ impl Node {
     #[must_use]
     pub fn config(&self) -> &NodeConfig {
         &self.config
+    }
+
+    /// What the node says of itself to operators.
+    pub(crate) fn card(&self) -> NodeCard {
+        let address = match &self.config.advertise {
+            Some(address) => address.clone(),
+            None => self.config.listen.to_string(),
+        };
+        NodeCard {
+            node_id: self.config.node_id.clone(),
+            address,
+            version: env!("CARGO_PKG_VERSION").into(),
+            started_at: self.started_at,
+            connections: self.metrics.connections.get(),
+            users: self.metrics.users.get(),
+            rooms: self.metrics.rooms.get(),
+            draining: self.is_draining(),
+        }
     }
 
     // ---- the bus ----------------------------------------------------------------------------------------------

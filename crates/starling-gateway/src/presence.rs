@@ -346,6 +346,12 @@ pub(crate) async fn run_lease(node: Arc<Node>) {
             }
             Err(error) => tracing::debug!(error = &error as &dyn std::error::Error, "cannot reap dead nodes"),
         }
+        if let Err(error) = node.backend.registry.report(&node.card()).await {
+            tracing::debug!(
+                error = &error as &dyn std::error::Error,
+                "cannot report this node"
+            );
+        }
         let wait = node
             .config
             .presence

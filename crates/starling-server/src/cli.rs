@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::commands::{chat, config, health, openapi, serve, token};
+use crate::commands::{chat, config, health, nodes, openapi, serve, token};
 
 /// Chat and live rooms over WebSockets, for one node or many.
 #[derive(Debug, Parser)]
@@ -26,6 +26,8 @@ pub(crate) enum Command {
     Chat(chat::Chat),
     /// Print a token for a user, signed with the configured or generated secret.
     Token(token::Token),
+    /// List the live nodes.
+    Nodes(nodes::Nodes),
     /// Print the effective configuration with secrets hidden, check it, or print an example.
     Config(config::Show),
     /// Ask the server that this configuration starts whether it is ready; exit with 1 when it is not.
@@ -41,6 +43,7 @@ impl Cli {
             None | Some(Command::Serve) => serve::run(self),
             Some(Command::Chat(chat)) => chat.run(self),
             Some(Command::Token(token)) => token.run(self),
+            Some(Command::Nodes(nodes)) => nodes.run(self),
             Some(Command::Config(show)) => show.run(self),
             Some(Command::Health(health)) => health.run(self),
             Some(Command::Openapi) => openapi::run(),

@@ -105,6 +105,16 @@ impl ShardNames {
         format!("{}session-lease:", self.base)
     }
 
+    /// A hash: what each node says of itself.
+    pub(super) fn cards(&self) -> String {
+        format!("{}cards", self.base)
+    }
+
+    /// A sorted set: the nodes by when their card ends.
+    pub(super) fn cards_by_end(&self) -> String {
+        format!("{}cards-by-end", self.base)
+    }
+
     /// When a budget is full again; `kind` is one of `command`, `message`, `handshake`.
     pub(super) fn budget(&self, kind: &str, of: &str) -> String {
         format!("{}budget:{kind}:{of}", self.base)

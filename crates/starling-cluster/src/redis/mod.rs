@@ -9,6 +9,7 @@
 //! | `script` | Lua scripts (in `scripts/`), and the form of their replies |
 //! | `bus` | publish and subscribe |
 //! | `incarnation`, `presence` | leases, and what nodes say under them |
+//! | `registry` | which nodes there are |
 //! | `limits` | budgets and sessions |
 //!
 //! A node has a small, fixed number of connections: `pool_size` for commands and one for receiving, to each server.
@@ -26,6 +27,7 @@ mod limits;
 mod link;
 mod metrics;
 mod presence;
+mod registry;
 mod script;
 mod shards;
 
@@ -35,7 +37,7 @@ use fred::types::config::Config;
 use futures_util::future::join_all;
 use starling_core::{
     Clock, NodeId,
-    ports::{Bus, Directory, Health, Limits, Presence},
+    ports::{Bus, Directory, Health, Limits, Presence, Registry},
 };
 use tokio::time::timeout;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -51,6 +53,7 @@ use keys::Names;
 use limits::RedisLimits;
 use link::Link;
 use presence::RedisPresence;
+use registry::RedisRegistry;
 use shards::Shards;
 
 /// The name of the service in [`Unavailable`](starling_core::ports::Unavailable) and in health checks.
@@ -65,6 +68,8 @@ pub struct RedisParts {
     pub bus: Arc<dyn Bus>,
     /// Who is online.
     pub presence: Arc<dyn Presence>,
+    /// Which nodes there are.
+    pub registry: Arc<dyn Registry>,
     /// Rates and connection counts.
     pub limits: Arc<dyn Limits>,
     /// How Redis is. Its `close` gives the node's leases up and ends everything that was started here.
@@ -137,6 +142,7 @@ pub async fn connect(
         }),
         bus,
         presence,
+        registry: Arc::new(RedisRegistry::new(shards, times.lease)),
         limits,
         metrics,
     })

@@ -1,7 +1,7 @@
 //! The suites that every backend runs, wherever keys and topics are spread in another way. (Behind sentinels is one
 //! server again.)
 
-/// Modules of the three suites on stages set by one function.
+/// Modules of the suites on stages set by one function.
 macro_rules! suites {
     ($stage:path) => {
         mod bus {
@@ -9,6 +9,9 @@ macro_rules! suites {
         }
         mod presence {
             starling_testkit::conformance_presence!($stage());
+        }
+        mod registry {
+            starling_testkit::conformance_registry!($stage());
         }
         mod limits {
             starling_testkit::conformance_limits!($stage());

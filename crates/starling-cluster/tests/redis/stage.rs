@@ -14,10 +14,10 @@ use parking_lot::Mutex;
 use starling_cluster::redis::{RedisConfig, RedisParts, Topology, connect};
 use starling_core::{
     NodeId, RoomId, SystemClock, Timestamp, UserId,
-    ports::{Bus, BusEvent, BusReceiver, Directory, Limits, Presence, Topic, Unavailable},
+    ports::{Bus, BusEvent, BusReceiver, Directory, Limits, Presence, Registry, Topic, Unavailable},
 };
 use starling_testkit::{
-    conformance::{BusStage, LimitsStage, PresenceStage},
+    conformance::{BusStage, LimitsStage, PresenceStage, RegistryStage},
     fixtures::redis::{RedisClusterFixture, RedisFixture, RedisSentinelFixture},
 };
 
@@ -204,6 +204,21 @@ impl PresenceStage for Stage {
 impl LimitsStage for Stage {
     async fn limits(&self) -> Arc<dyn Limits> {
         self.node().await.limits
+    }
+
+    async fn pass(&self, span: Duration) {
+        tokio::time::sleep(span).await;
+    }
+}
+
+#[async_trait]
+impl RegistryStage for Stage {
+    async fn registry(&self) -> Arc<dyn Registry> {
+        self.node().await.registry
+    }
+
+    fn lease(&self) -> Duration {
+        LEASE
     }
 
     async fn pass(&self, span: Duration) {

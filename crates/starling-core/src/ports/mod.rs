@@ -5,6 +5,7 @@ mod bus;
 mod limits;
 mod log;
 mod presence;
+mod registry;
 mod store;
 
 use std::{error::Error, sync::Arc};
@@ -13,6 +14,7 @@ pub use bus::{Bus, BusEvent, BusReceiver, Topic};
 pub use limits::{Charge, Limits, Rate, Verdict};
 pub use log::{Changes, EventLog, Head, LogError, Watermark};
 pub use presence::{Presence, PresenceChange, Renewal};
+pub use registry::{NodeCard, Registry};
 pub use store::{Directory, History, HistoryPage, Marker, Markers, Page, Rooms, Span, Unread};
 
 /// A driver's error, kept as the source of ours: for the log, never for a client.
@@ -56,6 +58,8 @@ pub struct Backend {
     pub bus: Arc<dyn Bus>,
     /// Who is online.
     pub presence: Arc<dyn Presence>,
+    /// Which nodes there are.
+    pub registry: Arc<dyn Registry>,
     /// Rates and connection counts.
     pub limits: Arc<dyn Limits>,
     /// How the services behind it are.

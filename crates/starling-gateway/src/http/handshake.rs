@@ -147,7 +147,12 @@ pub(crate) fn origin_allowed(allowed: &[String], headers: &HeaderMap) -> bool {
     host.is_some() && own == host
 }
 
-async fn limit_rate(node: &Node, peer: Option<SocketAddr>, headers: &HeaderMap) -> Result<(), Problem> {
+/// Takes one handshake from the budget of the client's address.
+pub(super) async fn limit_rate(
+    node: &Node,
+    peer: Option<SocketAddr>,
+    headers: &HeaderMap,
+) -> Result<(), Problem> {
     let Some(peer) = peer else { return Ok(()) };
     let addr = client_addr(&node.config, peer, headers);
     // Everything on one machine: tests, development, a proxy that is not named as trusted.

@@ -1,5 +1,7 @@
 //! What is done over HTTP is heard over the socket.
 
+use std::time::Duration;
+
 use futures_util::{SinkExt, StreamExt};
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -113,4 +115,33 @@ async fn administrators_reach_users_and_end_their_sessions() {
         }
     };
     assert_eq!(u16::from(closed.code), 4501);
+}
+
+#[tokio::test]
+async fn the_node_is_in_the_list_of_nodes() {
+    let server = Server::start_with(|config| config.advertise = Some("gateway.example:80".into())).await;
+    let nodes = async {
+        loop {
+            let answer = server
+                .call(Method::GET, "/admin/nodes", &admin(), None)
+                .await
+                .json();
+            // The first report is made in the background.
+            if answer["nodes"] != json!([]) {
+                return answer;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    let nodes = tokio::time::timeout(Duration::from_secs(20), nodes)
+        .await
+        .expect("a report");
+    let node = &nodes["nodes"][0];
+    assert_eq!(node["nodeId"], "node-1");
+    assert_eq!(node["address"], "gateway.example:80");
+    assert_eq!(node["draining"], false);
+    let refused = server
+        .call(Method::GET, "/admin/nodes", &token("alice"), None)
+        .await;
+    assert_eq!(refused.status, 403);
 }

@@ -5,6 +5,7 @@
 mod answers;
 mod around;
 mod errors;
+mod guests;
 mod live;
 mod metrics;
 mod openapi;

@@ -17,6 +17,7 @@ async fn every_route_does_what_its_description_says() {
     moderation(&api).await;
     ephemeral(&api).await;
     administration(&api).await;
+    guests(&api).await;
     leaving(&api).await;
     assert_eq!(
         api.left(),
@@ -348,11 +349,20 @@ async fn administration(api: &Api) {
         .await
         .json();
     assert_eq!(all["events"][0]["data"]["payload"], "hello, everybody");
+    let nodes = api.ok("listNodes", "/admin/nodes", &root, None).await;
+    assert!(nodes.json()["nodes"].is_array());
     api.ok("disconnectUser", "/users/bob/sessions", &root, None).await;
     // Into a room without being one of its members.
     let published = json!({ "content": "from the service" });
     api.ok("sendMessage", "/rooms/den/messages", &root, Some(published))
         .await;
+}
+
+async fn guests(api: &Api) {
+    let body = json!({ "name": "Alice" });
+    let guest = api.ok("signInAsGuest", "/auth/guest", "", Some(body)).await;
+    let body = json!({ "refreshToken": guest.json()["refreshToken"] });
+    api.ok("refreshGuest", "/auth/refresh", "", Some(body)).await;
 }
 
 async fn leaving(api: &Api) {

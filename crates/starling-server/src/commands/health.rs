@@ -2,13 +2,14 @@
 
 use std::{
     io::{self, Read, Write},
-    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream},
+    net::{SocketAddr, TcpStream},
     time::Duration,
 };
 
 use anyhow::{Context, bail};
 use clap::Args;
 
+use super::reachable;
 use crate::{
     cli::Cli,
     config::{Config, units},
@@ -54,16 +55,6 @@ impl Health {
         stream.take(MOST).read_to_string(&mut answer)?;
         Ok(answer)
     }
-}
-
-/// A server that listens on all addresses is asked on loopback.
-fn reachable(listen: SocketAddr) -> SocketAddr {
-    let ip = match listen.ip() {
-        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
-        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
-        ip => ip,
-    };
-    SocketAddr::new(ip, listen.port())
 }
 
 fn timeout(text: &str) -> Result<Duration, String> {

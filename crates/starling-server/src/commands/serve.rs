@@ -11,14 +11,17 @@ use secrecy::ExposeSecret;
 use starling_core::{NodeId, SystemClock, ports::Rate};
 use starling_gateway::{
     AuthConfig, AuthKey, Gateway, NodeConfig,
-    config::{ConnectionLimits, DrainSettings, MessageLimits, PresenceSettings, RingLimits, RoomLimits},
+    config::{
+        ConnectionLimits, DrainSettings, GuestSettings, MessageLimits, PresenceSettings, RingLimits,
+        RoomLimits,
+    },
 };
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::{
     backend,
     cli::Cli,
-    config::Config,
+    config::{self, Config, GuestPolicy},
     secret::{self, TokenKey},
     telemetry,
 };
@@ -112,15 +115,25 @@ fn node_config(config: &Config) -> anyhow::Result<NodeConfig> {
         Some(id) => NodeId::parse(id).with_context(|| format!("server.node_id = {id:?}"))?,
         None => NodeId::parse(&format!("node-{}", uuid::Uuid::now_v7()))?,
     };
+    let guests = GuestSettings {
+        token_ttl: config.auth.guest_token_ttl,
+        refresh_ttl: config.auth.guest_refresh_ttl,
+    };
     let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
     Ok(NodeConfig {
         listen: server.listen,
+        advertise: server.advertise.clone(),
         header_timeout: server.header_timeout,
         max_connections: server.max_connections,
         trusted_proxies: server.trusted_proxies.clone(),
         sndbuf_bytes: server.sndbuf_bytes,
         cors_origins: config.cors.origins.clone(),
         authenticate_timeout: config.auth.authenticate_timeout,
+        guests: match config.auth.guests {
+            GuestPolicy::On => Some(guests),
+            GuestPolicy::Auto if config.backend == config::Backend::Embedded => Some(guests),
+            GuestPolicy::Auto | GuestPolicy::Off => None,
+        },
         rooms: RoomLimits {
             auto_create: rooms.auto_create,
             max_per_user: count(rooms.max_per_user),

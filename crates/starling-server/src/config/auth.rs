@@ -5,10 +5,26 @@ use std::{path::PathBuf, time::Duration};
 use secrecy::SecretString;
 
 use super::{
-    kind::{FilePath, Name, Optional, Secret, Time},
+    kind::{Choice, FilePath, Name, Named, Optional, Secret, Time},
     section::{Rules, Validate, section},
 };
 use crate::secret;
+
+/// Whether people without an account are let in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum GuestPolicy {
+    /// On the embedded backend, where the server signs tokens itself.
+    Auto,
+    /// Everywhere.
+    On,
+    /// Nowhere.
+    Off,
+}
+
+impl Named for GuestPolicy {
+    const ALL: &'static [(&'static str, Self)] =
+        &[("auto", Self::Auto), ("on", Self::On), ("off", Self::Off)];
+}
 
 section! {
     /// How tokens (JWT) are verified: by a shared secret or by a public key. With none of the three keys, the embedded
@@ -29,6 +45,13 @@ section! {
         leeway: Duration = Duration::ZERO, Time::secs(0..=600);
         /// How long a client that connects without a token may take to send one.
         authenticate_timeout: Duration = Duration::from_secs(10), Time::secs(1..=300);
+        /// Whether anybody may sign in as a guest, under a name of their choice. "auto": on the embedded backend only,
+        /// unless tokens come from the owner of a private key.
+        guests: GuestPolicy = GuestPolicy::Auto, Choice::new();
+        /// How long a guest's token is good.
+        guest_token_ttl: Duration = Duration::from_mins(15), Time::secs(60..=86_400);
+        /// For how long a guest can renew it.
+        guest_refresh_ttl: Duration = Duration::from_hours(720), Time::secs(60..=31_536_000);
     }
 }
 
@@ -53,6 +76,11 @@ impl Validate for AuthConfig {
             keys.iter().filter(|is_set| **is_set).count() <= 1,
             &[SECRET, SECRET_FILE, PUBLIC_KEY_FILE],
             "only one of auth.hs256_secret, auth.hs256_secret_file and auth.public_key_file",
+        );
+        rules.require(
+            self.guests != GuestPolicy::On || self.public_key_file.is_none(),
+            &["auth.guests", PUBLIC_KEY_FILE],
+            "\"auto\" or \"off\", since only the owner of the private key can sign tokens",
         );
         if let Some(Err(error)) = self.hs256_secret_file.as_deref().map(secret::read_configured) {
             rules.require(false, &[SECRET_FILE], format!("a file with a secret: {error}"));

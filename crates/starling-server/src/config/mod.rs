@@ -38,7 +38,7 @@ pub(crate) mod units;
 use std::{collections::BTreeMap, ffi::OsString};
 
 pub(crate) use self::{
-    auth::AuthConfig,
+    auth::{AuthConfig, GuestPolicy},
     error::{ConfigErrors, Origin},
     redis::Topology,
     telemetry::{LogFormat, TelemetryConfig},

@@ -20,6 +20,8 @@ section! {
         listen: SocketAddr = SocketAddr::from((Ipv4Addr::LOCALHOST, 8080)), Address;
         /// Name of this node, different for every node of a cluster. Made at random when it is not set.
         node_id: Option<String> = None, Optional(Name, "\"node-1\"");
+        /// Where others reach this node, as `starling nodes` shows it. The listening address when it is not set.
+        advertise: Option<String> = None, Optional(Name, "\"10.0.3.7:8080\"");
         /// How long a client may take to send the head of a request, the WebSocket handshake included.
         header_timeout: Duration = Duration::from_secs(10), Time::secs(1..=300);
         /// Connections that this node holds at most; further ones are refused with 503.

@@ -40,6 +40,7 @@ pub mod limits;
 pub mod log;
 pub mod markers;
 pub mod presence;
+pub mod registry;
 pub mod rooms;
 pub mod rules;
 
@@ -47,7 +48,7 @@ use std::{sync::Arc, time::Duration};
 
 use starling_core::{
     Backend,
-    ports::{Bus, Directory, EventLog, History, Limits, Markers, Presence, Rooms},
+    ports::{Bus, Directory, EventLog, History, Limits, Markers, Presence, Registry, Rooms},
 };
 
 pub use desk::Desk;
@@ -111,6 +112,17 @@ pub trait PresenceStage: Sync {
 pub trait LimitsStage: Sync {
     /// A further node under the same limits.
     async fn limits(&self) -> Arc<dyn Limits>;
+    /// Lets so much time go by for the backend, really or by its clock.
+    async fn pass(&self, span: Duration);
+}
+
+/// A registry that no other case uses.
+#[async_trait::async_trait]
+pub trait RegistryStage: Sync {
+    /// A further node's view of it.
+    async fn registry(&self) -> Arc<dyn Registry>;
+    /// For how long a card is good. Where time is real, about a second.
+    fn lease(&self) -> Duration;
     /// Lets so much time go by for the backend, really or by its clock.
     async fn pass(&self, span: Duration);
 }

@@ -129,9 +129,13 @@ pub(super) fn add(api: &mut OpenApi) {
     }
 }
 
-/// Every route needs a token and may be refused for the same reasons.
+/// Every route but a guest's needs a token, and all may be refused for the same reasons.
 fn complete(operation: &mut Operation) {
-    operation.security = Some(needs_token());
+    let tagged = |name: &str| operation.tags.iter().flatten().any(|tag| tag == name);
+    let (of_admin, of_guests) = (tagged("admin"), tagged("guests"));
+    if !of_guests {
+        operation.security = Some(needs_token());
+    }
     let named = |name: &str| {
         let mut parameters = operation.parameters.iter().flatten();
         parameters.any(|parameter| match parameter {
@@ -139,13 +143,12 @@ fn complete(operation: &mut Operation) {
             RefOr::Ref(_) => false,
         })
     };
-    let of_admin = operation.tags.iter().flatten().any(|tag| tag == "admin");
     let in_room = named("roomId");
     let mut rows = vec![BAD_REQUEST, UNAUTHENTICATED, TOO_MANY, INTERNAL, UNAVAILABLE];
     if in_room || of_admin || named("userId") {
         rows.push(FORBIDDEN);
     }
-    if in_room {
+    if in_room || of_guests {
         rows.push(NOT_FOUND);
     }
     if operation.request_body.is_some() {

@@ -31,7 +31,11 @@ Ids are strings, and a JSON integer is read as its decimal text. Times are RFC 3
 `id`. The schemas `SocketCommands`, `SocketReplies` and `SocketEvents` have one property for each `type`: the schema \
 of its `data`.";
 
-const TAGS: [(&str, &str); 7] = [
+const TAGS: [(&str, &str); 8] = [
+    (
+        "guests",
+        "Come in without an account, where the operator lets you. No token is needed.",
+    ),
     ("rooms", "Make, find, change and close rooms."),
     ("members", "Join, leave, invite and moderate."),
     ("messages", "Send, change, read and react."),

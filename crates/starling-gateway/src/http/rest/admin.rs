@@ -4,11 +4,13 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use http::StatusCode;
-use starling_core::event::Notification;
+use serde::Serialize;
+use starling_core::{event::Notification, ports::NodeCard};
 use starling_protocol::reply::Appended;
+use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use super::{Json, OfUser, Path, Problem};
+use super::{Answer, Json, OfUser, Path, Problem};
 use crate::{http::auth::Caller, node::Node, ops, ops::notify::To};
 
 pub(super) fn routes() -> OpenApiRouter<Arc<Node>> {
@@ -16,6 +18,7 @@ pub(super) fn routes() -> OpenApiRouter<Arc<Node>> {
         .routes(routes!(notify_user))
         .routes(routes!(announce))
         .routes(routes!(disconnect))
+        .routes(routes!(list_nodes))
 }
 
 /// Notify a user
@@ -71,4 +74,26 @@ async fn disconnect(
 ) -> Result<StatusCode, Problem> {
     ops::notify::disconnect(&node, &actor, &path.user_id)?;
     Ok(StatusCode::NO_CONTENT)
+}
+
+/// The live nodes.
+#[derive(Serialize, ToSchema)]
+struct NodeList {
+    /// In the order of their ids.
+    nodes: Vec<NodeCard>,
+}
+
+/// List the nodes
+///
+/// As each has said of itself within the last seconds. For administrators.
+#[utoipa::path(
+    get, path = "/admin/nodes", tag = "admin", operation_id = "listNodes",
+    responses((status = 200, body = NodeList, description = "The live nodes")),
+)]
+async fn list_nodes(State(node): State<Arc<Node>>, Caller(actor): Caller) -> Answer<NodeList> {
+    ops::notify::require_admin(&actor)?;
+    let nodes = node.backend.registry.nodes().await;
+    Ok(Json(NodeList {
+        nodes: nodes.map_err(|error| ops::away(&error))?,
+    }))
 }

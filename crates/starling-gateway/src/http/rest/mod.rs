@@ -6,12 +6,14 @@
 //! | [`members`] | join, leave, list, invite, moderate |
 //! | [`messages`] | send, change, read, react |
 //! | [`presence`] | typing, signals, who is online |
-//! | [`admin`] | notifications, announcements, disconnects |
+//! | [`guests`] | sign-in without an account |
+//! | [`admin`] | notifications, announcements, disconnects, nodes |
 //!
 //! To add a route: its handler with `#[utoipa::path]` in the file of its group, and its name in the group's `routes`.
 //! The document at `/api/v1/openapi.json` has it then, errors included.
 
 mod admin;
+mod guests;
 mod members;
 mod messages;
 mod presence;
@@ -40,6 +42,7 @@ pub(crate) fn routes() -> OpenApiRouter<Arc<Node>> {
         .merge(members::routes())
         .merge(messages::routes())
         .merge(presence::routes())
+        .merge(guests::routes())
         .merge(admin::routes());
     OpenApiRouter::default().nest(PREFIX, groups)
 }

@@ -80,7 +80,10 @@ impl Chat {
         let config = Config::load(cli)?;
         telemetry::init(&config.telemetry)?;
         let credentials = self.credentials(&config)?;
-        let url = self.url.clone().unwrap_or_else(|| url_of(config.server.listen));
+        let url = self
+            .url
+            .clone()
+            .unwrap_or_else(|| format!("ws://{}/ws", super::reachable(config.server.listen)));
         anyhow::ensure!(
             !url.starts_with("wss:"),
             "--url {url}: this client speaks ws:// only; go through a local TLS tunnel"
@@ -120,15 +123,4 @@ impl Chat {
             }
         }
     }
-}
-
-/// Where a server that listens there is reached from this machine.
-fn url_of(mut listen: std::net::SocketAddr) -> String {
-    if listen.ip().is_unspecified() {
-        listen.set_ip(match listen {
-            std::net::SocketAddr::V4(_) => std::net::Ipv4Addr::LOCALHOST.into(),
-            std::net::SocketAddr::V6(_) => std::net::Ipv6Addr::LOCALHOST.into(),
-        });
-    }
-    format!("ws://{listen}/ws")
 }

@@ -1,0 +1,45 @@
+//! Which nodes there are.
+
+use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
+
+use super::Unavailable;
+use crate::{NodeId, Timestamp};
+
+/// The live nodes, for operators. Nothing is decided by it: a node that is missing here works all the same.
+#[async_trait]
+pub trait Registry: Send + Sync + 'static {
+    /// Says how a node is. To be said again every heartbeat; what was not for the time of a lease is forgotten.
+    async fn report(&self, card: &NodeCard) -> Result<(), Unavailable>;
+
+    /// The node stops.
+    async fn withdraw(&self, node: &NodeId) -> Result<(), Unavailable>;
+
+    /// The nodes that reported within the time of a lease, in the order of their ids.
+    async fn nodes(&self) -> Result<Vec<NodeCard>, Unavailable>;
+}
+
+/// What a node says of itself.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct NodeCard {
+    /// The node.
+    #[schema(value_type = String, example = "node-1")]
+    pub node_id: NodeId,
+    /// Where others reach it: host and port.
+    #[schema(example = "10.0.3.7:8080")]
+    pub address: String,
+    /// The version that it runs.
+    pub version: String,
+    /// When it started.
+    #[schema(value_type = String)]
+    pub started_at: Timestamp,
+    /// Open sockets.
+    pub connections: u64,
+    /// Users with a session on it.
+    pub users: u64,
+    /// Rooms open on it.
+    pub rooms: u64,
+    /// Whether it sends its clients away.
+    pub draining: bool,
+}
