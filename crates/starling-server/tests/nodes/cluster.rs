@@ -1,0 +1,253 @@
+//! The processes of a cluster, and how clients come in.
+
+use std::{
+    collections::BTreeSet,
+    net::SocketAddr,
+    process::ExitStatus,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use serde_json::{Value, json};
+use starling_testkit::{
+    client::{DEADLINE, Dial, TestClient, http, number, text},
+    e2e::token,
+    fixtures::{nginx::NginxFixture, postgres::PostgresFixture, redis::RedisFixture},
+};
+use tempfile::TempDir;
+
+use crate::support::{Server, free_addr};
+
+pub(crate) const NODES: usize = 3;
+pub(crate) const ROOM: &str = "r";
+
+/// Tests are faster than people, and drain faster than a deploy.
+const SETTINGS: [(&str, &str); 9] = [
+    ("STARLING_BACKEND", "cluster"),
+    ("STARLING_AUTH__HS256_SECRET", token::SECRET),
+    ("STARLING_SERVER__TRUSTED_PROXIES", "127.0.0.1"),
+    ("STARLING_LIMITS__COMMANDS_PER_MINUTE", "1000000"),
+    ("STARLING_LIMITS__COMMAND_BURST", "1000000"),
+    ("STARLING_MESSAGING__RATE_PER_MINUTE", "1000000"),
+    ("STARLING_MESSAGING__BURST", "1000000"),
+    ("STARLING_DRAIN__READINESS_DELAY", "200ms"),
+    ("STARLING_DRAIN__WINDOW", "1s"),
+];
+
+/// Three nodes behind nginx. All of it ends when this is dropped.
+pub(crate) struct Cluster {
+    nodes: Vec<Node>,
+    pub(crate) nginx: NginxFixture,
+    pub(crate) redis: RedisFixture,
+    database: String,
+    folder: TempDir,
+    _postgres: Arc<PostgresFixture>,
+}
+
+struct Node {
+    id: String,
+    addr: SocketAddr,
+    /// While it runs.
+    server: Mutex<Option<Server>>,
+}
+
+impl Cluster {
+    pub(crate) fn start() -> Self {
+        let postgres = PostgresFixture::shared();
+        let nodes: Vec<Node> = (1..=NODES)
+            .map(|n| Node {
+                id: format!("node-{n}"),
+                addr: free_addr(),
+                server: Mutex::new(None),
+            })
+            .collect();
+        let addrs: Vec<SocketAddr> = nodes.iter().map(|node| node.addr).collect();
+        let cluster = Self {
+            nodes,
+            nginx: NginxFixture::start(&addrs),
+            redis: RedisFixture::start(),
+            database: postgres.database(),
+            folder: tempfile::tempdir().unwrap(),
+            _postgres: postgres,
+        };
+        for n in 0..NODES {
+            cluster.start_node(n);
+        }
+        cluster
+    }
+
+    /// Starts a node, again or for the first time, and waits until it listens.
+    pub(crate) fn start_node(&self, n: usize) {
+        let node = &self.nodes[n];
+        let redis = self.redis.url();
+        let mut variables = SETTINGS.to_vec();
+        variables.extend([
+            ("STARLING_SERVER__NODE_ID", node.id.as_str()),
+            ("STARLING_REDIS__URL", redis.as_str()),
+            ("STARLING_POSTGRES__URL", self.database.as_str()),
+        ]);
+        *node.server.lock().unwrap() = Some(Server::start(node.addr, self.folder.path(), &variables));
+    }
+
+    /// `kill -9`.
+    pub(crate) fn kill(&self, n: usize) {
+        self.running(n).kill();
+    }
+
+    /// SIGTERM, and how it ended.
+    pub(crate) fn terminate(&self, n: usize) -> ExitStatus {
+        self.running(n).terminate()
+    }
+
+    fn running(&self, n: usize) -> Server {
+        let server = self.nodes[n].server.lock().unwrap().take();
+        server.expect("the node runs")
+    }
+
+    pub(crate) fn addrs(&self) -> Vec<SocketAddr> {
+        self.nodes.iter().map(|node| node.addr).collect()
+    }
+
+    /// A client through nginx, and the node that it came to.
+    pub(crate) async fn client(&self, user: &str) -> (TestClient, usize) {
+        self.dial(self.nginx.addr(), user).await
+    }
+
+    /// A client at this node, past nginx.
+    pub(crate) async fn client_at(&self, n: usize, user: &str) -> TestClient {
+        self.dial(self.nodes[n].addr, user).await.0
+    }
+
+    /// Waits until nginx gives clients to a node that was away: some seconds after its last refusal. A deploy that
+    /// does not wait so long takes the next node away while this one is not asked.
+    pub(crate) async fn is_given_clients(&self, n: usize) {
+        let giving = async {
+            while self.client("probe").await.1 != n {
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+        };
+        tokio::time::timeout(DEADLINE, giving)
+            .await
+            .expect("nginx asks it again");
+    }
+
+    /// Clients of these users through nginx, each at another node.
+    pub(crate) async fn spread(&self, users: [&str; NODES]) -> [TestClient; NODES] {
+        let mut places = BTreeSet::new();
+        let mut clients = Vec::with_capacity(NODES);
+        for user in users {
+            let (client, node) = self.client(user).await;
+            places.insert(node);
+            clients.push(client);
+        }
+        assert_eq!(places.len(), NODES, "nginx gives to whom has fewest: {places:?}");
+        clients.try_into().ok().expect("so many")
+    }
+
+    /// The same, as members of the room.
+    pub(crate) async fn members(&self, users: [&str; NODES]) -> [TestClient; NODES] {
+        let mut clients = self.spread(users).await;
+        for client in &mut clients {
+            join(client).await;
+        }
+        for client in &mut clients {
+            client.settled().await;
+        }
+        clients
+    }
+
+    async fn dial(&self, addr: SocketAddr, user: &str) -> (TestClient, usize) {
+        let dial = Dial {
+            bearer: Some(token::sign(&token::claims(user))),
+            ..Dial::default()
+        };
+        let mut client = TestClient::dial(addr, &dial).await.expect("an upgrade");
+        let welcome = client.event("welcome").await;
+        let id = text(&welcome, "nodeId");
+        let node = self.nodes.iter().position(|node| node.id == id);
+        (client, node.expect("a node of this cluster"))
+    }
+
+    /// An answer of a node itself, once it is such.
+    pub(crate) async fn answer_where(
+        &self,
+        n: usize,
+        path: &str,
+        such: impl Fn(&http::Answer) -> bool,
+    ) -> Value {
+        let waiting = async {
+            loop {
+                let answer = http::get(self.nodes[n].addr, path, &[]).await;
+                if such(&answer) {
+                    return answer.json();
+                }
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        let waiting = tokio::time::timeout(DEADLINE, waiting).await;
+        waiting.unwrap_or_else(|_| panic!("{path} of node {n} does not become so"))
+    }
+
+    /// Waits until `/readyz` of a node has this status, and gives its state of Redis.
+    pub(crate) async fn redis_where(&self, n: usize, status: &str) -> Value {
+        let ready = self
+            .answer_where(n, "/readyz", |answer| {
+                answer.status == 200 && answer.json()["status"] == status
+            })
+            .await;
+        ready["services"]["redis"].clone()
+    }
+}
+
+pub(crate) async fn join(client: &mut TestClient) -> Value {
+    client.call("join_room", json!({ "roomId": ROOM })).await
+}
+
+/// Sends a message with its content as its client id, and gives its seq.
+pub(crate) async fn send(client: &mut TestClient, content: &str) -> u64 {
+    number(&client.call("send_message", message(content)).await, "seq")
+}
+
+pub(crate) fn message(content: &str) -> Value {
+    json!({ "roomId": ROOM, "clientId": content, "content": content })
+}
+
+/// Follows the room from a cursor on; what was missed comes as events.
+pub(crate) async fn resume(client: &mut TestClient, cursor: &Value) -> Value {
+    let rooms = json!({ "rooms": [{ "roomId": ROOM, "cursor": cursor }] });
+    client.call("subscribe", rooms).await["rooms"][0].clone()
+}
+
+/// The durable events of the room among envelopes.
+pub(crate) fn durable(envelopes: Vec<Value>) -> impl Iterator<Item = Value> {
+    envelopes
+        .into_iter()
+        .filter(|envelope| envelope["data"]["roomId"] == ROOM && envelope["data"]["eventId"].is_string())
+}
+
+/// Everything that was ever written to the room.
+pub(crate) async fn log(client: &mut TestClient) -> Vec<Value> {
+    let mut events = Vec::new();
+    loop {
+        let page = json!({ "roomId": ROOM, "after": events.len(), "limit": 500 });
+        let page = client.call("fetch_events", page).await;
+        events.extend(page["events"].as_array().expect("events").iter().cloned());
+        if page["hasMore"] != true {
+            return events;
+        }
+    }
+}
+
+/// Waits until the watcher is told that a user has this status, and gives what it was told.
+pub(crate) async fn told(watcher: &mut TestClient, user: &str, status: &str) -> Value {
+    let such = |known: &Value| known["userId"] == user && known["status"] == status;
+    let event = watcher
+        .event_where("presence_changed", |data| {
+            data["users"]
+                .as_array()
+                .is_some_and(|users| users.iter().any(such))
+        })
+        .await;
+    let users = event["users"].as_array().expect("users");
+    users.iter().find(|known| such(known)).expect("the user").clone()
+}
