@@ -72,6 +72,11 @@ impl Gateway {
         self.node.stop.cancelled().await;
     }
 
+    /// Completes when an administrator asks the node to drain. Whoever runs it then calls [`Gateway::drain`].
+    pub async fn drain_wanted(&self) {
+        self.node.drain_wanted.cancelled().await;
+    }
+
     /// Sends the clients away in an orderly manner, then stops: not ready, then no new handshakes, then `migrate`
     /// spread over the window, then close 1012 for those who stayed; what was sent to the log is finished and answered.
     pub async fn drain(&self) {

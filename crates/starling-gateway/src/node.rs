@@ -77,6 +77,8 @@ pub struct Node {
     pub(crate) stop: CancellationToken,
     pub(crate) tasks: TaskTracker,
     pub(crate) sweep_now: Notify,
+    /// An administrator wants the node to drain: for whoever runs it.
+    pub(crate) drain_wanted: CancellationToken,
     bus_up: AtomicBool,
     draining: AtomicBool,
     /// Later than that: the balancer has had its time to notice.
@@ -155,6 +157,7 @@ impl Node {
             stop: CancellationToken::new(),
             tasks: TaskTracker::new(),
             sweep_now: Notify::new(),
+            drain_wanted: CancellationToken::new(),
             bus_up: AtomicBool::new(true),
             draining: AtomicBool::new(false),
             refusing: AtomicBool::new(false),

@@ -9,7 +9,7 @@ use std::{
     io,
     net::SocketAddr,
     path::Path,
-    process::{Command, Stdio},
+    process::{Command, ExitStatus, Stdio},
     sync::mpsc,
     thread,
 };
@@ -30,6 +30,11 @@ const FAST: [(&str, &str); 5] = [
 ];
 const ROOM: &str = "general";
 
+fn token(claims: &Value) -> String {
+    let key = EncodingKey::from_secret(SECRET.as_bytes());
+    jsonwebtoken::encode(&Header::default(), claims, &key).unwrap()
+}
+
 /// A client that asks and waits.
 struct Client {
     socket: WebSocket<MaybeTlsStream<std::net::TcpStream>>,
@@ -38,9 +43,7 @@ struct Client {
 
 impl Client {
     fn join(addr: SocketAddr, user: &str) -> Self {
-        let claims = json!({"sub": user, "exp": 4_000_000_000_u64});
-        let key = EncodingKey::from_secret(SECRET.as_bytes());
-        let token = jsonwebtoken::encode(&Header::default(), &claims, &key).unwrap();
+        let token = token(&json!({"sub": user, "exp": 4_000_000_000_u64}));
         let (socket, _) = connect(format!("ws://{addr}/ws?token={token}")).unwrap();
         if let MaybeTlsStream::Plain(stream) = socket.get_ref() {
             stream.set_read_timeout(Some(DEADLINE)).unwrap();
@@ -181,6 +184,33 @@ fn whatever_was_acknowledged_is_there_after_kill_9() {
 
 #[test]
 fn sigterm_drains_and_ends_well() {
+    drains_and_ends_well(|server, _| server.terminate());
+}
+
+#[test]
+fn an_administrator_drains_it_too() {
+    drains_and_ends_well(|mut server, addr| {
+        let nodes = starling()
+            .args(["nodes", "--json", "--url", &format!("http://{addr}")])
+            .output()
+            .unwrap();
+        let nodes: Value = serde_json::from_slice(&nodes.stdout).unwrap();
+        assert_eq!(nodes["nodes"][0]["address"], addr.to_string());
+        assert_eq!(nodes["nodes"][0]["draining"], false);
+        let url = format!("http://{addr}/api/v1/admin/drain");
+        let claims = json!({"sub": "root", "roles": ["admin"], "exp": 4_000_000_000_u64});
+        let answer = reqwest::blocking::Client::new()
+            .post(url)
+            .bearer_auth(token(&claims))
+            .send()
+            .unwrap();
+        assert_eq!(answer.status(), 202);
+        server.ended()
+    });
+}
+
+/// What was acknowledged before and during a drain is there afterwards.
+fn drains_and_ends_well(drain: impl FnOnce(Server, SocketAddr) -> ExitStatus) {
     let folder = tempfile::tempdir().unwrap();
     let addr = free_addr();
     let mut variables = FAST.to_vec();
@@ -192,7 +222,7 @@ fn sigterm_drains_and_ends_well() {
     let (told, ticks) = mpsc::sync_channel(1);
     let sender = thread::spawn(move || send_until_broken(addr, "alice", &told));
     ticks.recv_timeout(DEADLINE).unwrap();
-    assert_eq!(server.terminate().code(), Some(0));
+    assert_eq!(drain(server, addr).code(), Some(0));
     let acked = sender.join().unwrap();
 
     let addr = free_addr();

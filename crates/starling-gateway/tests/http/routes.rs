@@ -351,6 +351,10 @@ async fn administration(api: &Api) {
     assert_eq!(all["events"][0]["data"]["payload"], "hello, everybody");
     let nodes = api.ok("listNodes", "/admin/nodes", &root, None).await;
     assert!(nodes.json()["nodes"].is_array());
+    // The node only asks for it: whoever runs it does it.
+    let drain = api.ok("drainNode", "/admin/drain", &root, None).await;
+    assert_eq!(drain.status, StatusCode::ACCEPTED);
+    api.server.gateway.drain_wanted().await;
     api.ok("disconnectUser", "/users/bob/sessions", &root, None).await;
     // Into a room without being one of its members.
     let published = json!({ "content": "from the service" });

@@ -54,16 +54,20 @@ async fn serve(config: &Config, auth: &AuthConfig) -> anyhow::Result<()> {
     opened.register_metrics(&gateway.meter("backend"));
     announce(config, &gateway);
     tokio::select! {
-        _ = terminate.recv() => {
-            tokio::select! {
-                () = gateway.drain() => {}
-                // A second signal means it.
-                _ = terminate.recv() => gateway.shut_down().await,
-                _ = interrupt.recv() => gateway.shut_down().await,
-            }
+        _ = terminate.recv() => {}
+        () = gateway.drain_wanted() => {}
+        _ = interrupt.recv() => {
+            gateway.shut_down().await;
+            tracing::info!("stopped");
+            return Ok(());
         }
-        _ = interrupt.recv() => gateway.shut_down().await,
         () = gateway.stopped() => anyhow::bail!("a part of the node has ended by accident; see the log"),
+    }
+    tokio::select! {
+        () = gateway.drain() => {}
+        // Who has no patience.
+        _ = terminate.recv() => gateway.shut_down().await,
+        _ = interrupt.recv() => gateway.shut_down().await,
     }
     tracing::info!("stopped");
     Ok(())

@@ -120,6 +120,11 @@ impl Server {
         end_of(&mut self.child)
     }
 
+    /// Waits for an end that comes by itself.
+    pub(crate) fn ended(&mut self) -> ExitStatus {
+        end_of(&mut self.child)
+    }
+
     pub(crate) fn id(&self) -> u32 {
         self.child.id()
     }

@@ -19,6 +19,7 @@ pub(super) fn routes() -> OpenApiRouter<Arc<Node>> {
         .routes(routes!(announce))
         .routes(routes!(disconnect))
         .routes(routes!(list_nodes))
+        .routes(routes!(drain))
 }
 
 /// Notify a user
@@ -96,4 +97,22 @@ async fn list_nodes(State(node): State<Arc<Node>>, Caller(actor): Caller) -> Ans
     Ok(Json(NodeList {
         nodes: nodes.map_err(|error| ops::away(&error))?,
     }))
+}
+
+/// Drain this node
+///
+/// As SIGTERM does: not ready, then no new handshakes, then `migrate` spread over the window; then the process ends.
+/// Concerns the node that answers, so name it by its own address. For administrators.
+#[utoipa::path(
+    post, path = "/admin/drain", tag = "admin", operation_id = "drainNode",
+    responses((status = 202, body = NodeCard, description = "It begins, or has begun")),
+)]
+async fn drain(
+    State(node): State<Arc<Node>>,
+    Caller(actor): Caller,
+) -> Result<(StatusCode, Json<NodeCard>), Problem> {
+    ops::notify::require_admin(&actor)?;
+    tracing::info!(target: "starling::audit", admin = %actor.user(), "a drain was asked for");
+    node.drain_wanted.cancel();
+    Ok((StatusCode::ACCEPTED, Json(node.card())))
 }
