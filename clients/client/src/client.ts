@@ -6,6 +6,7 @@ import type { CreateRoom, Joined, LiveRoom } from "./protocol/commands.js";
 import type { DurableEnvelope, EphemeralEnvelope, Welcome } from "./protocol/events.js";
 import { Room } from "./room.js";
 import { Session } from "./session.js";
+import type { UnreadCounts } from "./state.js";
 import { Store } from "./store.js";
 
 /** The rooms that are followed. */
@@ -27,15 +28,43 @@ class Rooms extends Store<readonly Room[]> {
   }
 }
 
+/** The sum over the rooms that are followed. */
+class Unread extends Store<UnreadCounts> {
+  readonly #rooms: Store<readonly Room[]>;
+
+  constructor(rooms: Store<readonly Room[]>) {
+    super();
+    this.#rooms = rooms;
+  }
+
+  touch(): void {
+    this.changed();
+  }
+
+  protected override build(): UnreadCounts {
+    let [unread, mentions] = [0, 0];
+    for (const { state } of this.#rooms.getSnapshot()) {
+      unread += state.counts.unread;
+      mentions += state.counts.mentions;
+    }
+    return { unread, mentions };
+  }
+}
+
 /** A session with stores: rooms with their messages, presence, notifications. */
 export class Starling extends Session {
   /** Presence of users. */
-  readonly presence: Presence = new Presence(this);
+  readonly presence: Presence = new Presence(this, (error) => this.fail(error));
   /** Notifications and announcements. */
-  readonly notifications: Notifications = new Notifications(this, this.following);
+  readonly notifications: Notifications = new Notifications(this, this.following, (error) =>
+    this.fail(error),
+  );
   readonly #rooms = new Rooms((roomId) => !this.following.inboxes().includes(roomId));
   /** The rooms that are followed, without those of notifications. */
   readonly rooms: Store<readonly Room[]> = this.#rooms;
+  readonly #unread = new Unread(this.rooms);
+  /** What is unread in all of {@link rooms}. */
+  readonly unread: Store<UnreadCounts> = this.#unread;
 
   constructor(options: StarlingOptions) {
     super(options);
@@ -52,9 +81,9 @@ export class Starling extends Session {
   }
 
   /** Becomes a member of a room, follows it, and loads its last messages. */
-  async join(roomId: string, { history = 50 }: { history?: number } = {}): Promise<Room> {
+  async join(roomId: string, options?: { history?: number }): Promise<Room> {
     const room = this.room(roomId);
-    await this.joinRoom(roomId, history);
+    await room.join(options);
     return room;
   }
 
@@ -80,6 +109,11 @@ export class Starling extends Session {
     return this.rooms.getSnapshot();
   }
 
+  #listChanged(): void {
+    this.#rooms.touch();
+    this.#unread.touch();
+  }
+
   #room(roomId: string): Room {
     let room = this.#rooms.all.get(roomId);
     if (!room) {
@@ -87,6 +121,7 @@ export class Starling extends Session {
         settings: this.settings,
         see: (users) => this.presence.see(users),
         failed: (error) => this.fail(error),
+        counted: () => this.#unread.touch(),
       });
       this.#rooms.all.set(roomId, room);
     }
@@ -98,7 +133,7 @@ export class Starling extends Session {
     const { status } = state;
     state.apply(event);
     // Rooms that the server adds by itself, such as those of direct messages, begin with an event.
-    if (status !== state.status) this.#rooms.touch();
+    if (status !== state.status) this.#listChanged();
     this.notifications.see(event);
     super.applied(event);
   }
@@ -120,12 +155,12 @@ export class Starling extends Session {
 
   protected override began(room: LiveRoom): void {
     this.#room(room.roomId).state.begin(room);
-    this.#rooms.touch();
+    this.#listChanged();
   }
 
   protected override ended(roomId: string, error?: StarlingError): void {
     this.#room(roomId).state.end(error);
-    this.#rooms.touch();
+    this.#listChanged();
   }
 
   protected override restarted(roomId: string): void {

@@ -18,7 +18,7 @@ export interface ConnectionStatus {
   readonly reason?: string;
   /** Why it ended, where the server or the token provider said so. */
   readonly error?: StarlingError;
-  /** While reconnecting: when the next attempt begins, in milliseconds since 1970. */
+  /** When the next attempt begins, in milliseconds since 1970; absent while one is under way. */
   readonly retryAt?: number;
   /** The session, from the first welcome on. */
   readonly welcome?: Welcome;
@@ -134,6 +134,8 @@ export class Connection {
     clock.clearTimeout(this.#retry);
     const epoch = ++this.#epoch;
     this.#isDialing = true;
+    const { retryAt, ...status } = this.status.getSnapshot();
+    if (retryAt !== undefined) this.#say(status);
     try {
       this.#codec ??= await loadCodec(this.#settings.codec);
       const token = await this.#tokens.get();

@@ -20,6 +20,6 @@ export type * from "./protocol/events.js";
 export type * from "./protocol/model.js";
 export type { Room } from "./room.js";
 export { type Address, Session, type StarlingEvents } from "./session.js";
-export type { RoomSnapshot, RoomStatus } from "./state.js";
+export type { RoomSnapshot, RoomStatus, UnreadCounts } from "./state.js";
 export { Store } from "./store.js";
 export type { TokenProvider } from "./token.js";

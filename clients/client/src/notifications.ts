@@ -2,6 +2,7 @@ import type { Following } from "./following.js";
 import type { DurableData, DurableEnvelope } from "./protocol/events.js";
 import type { Session } from "./session.js";
 import { Store } from "./store.js";
+import { Wanted } from "./wanted.js";
 
 /** A notification of the user, or an announcement to everybody. */
 export type Notification = DurableData<"notification">;
@@ -13,13 +14,20 @@ const LIMIT = 200;
 export class Notifications extends Store<readonly Notification[]> {
   readonly #session: Session;
   readonly #following: Following;
+  readonly #wanted: Wanted;
   #all: Notification[] = [];
 
   /** @internal */
-  constructor(session: Session, following: Following) {
+  constructor(session: Session, following: Following, failed: (error: unknown) => void) {
     super();
     this.#session = session;
     this.#following = following;
+    this.#wanted = new Wanted(session.status, () =>
+      this.load().catch((error: unknown) => {
+        failed(error);
+        throw error;
+      }),
+    );
   }
 
   /** Loads the latest ones. */
@@ -32,6 +40,11 @@ export class Notifications extends Store<readonly Notification[]> {
       const { events } = await this.#session.request("fetch_events", { roomId, after, limit });
       for (const event of events) this.see(event);
     }
+  }
+
+  /** {@link load} for what shows them: once, as soon as there is a connection. Returns what ends it. */
+  follow(): () => void {
+    return this.#wanted.hold();
   }
 
   /** @internal */

@@ -8,15 +8,17 @@ const CHUNK = 200;
 /** Presence of the users watched, by user id; the own status. Both outlive a connection. */
 export class Presence extends Store<ReadonlyMap<string, UserPresence>> {
   readonly #session: Session;
+  readonly #failed: (error: unknown) => void;
   readonly #users = new Map<string, UserPresence>();
   /** How often each user is watched: two components may watch the same. */
   readonly #watched = new Map<string, number>();
   #own: { status: OwnStatus; customStatus: string | null } | undefined;
 
   /** @internal */
-  constructor(session: Session) {
+  constructor(session: Session, failed: (error: unknown) => void) {
     super();
     this.#session = session;
+    this.#failed = failed;
   }
 
   /** What is known of a user. */
@@ -50,6 +52,18 @@ export class Presence extends Store<ReadonlyMap<string, UserPresence>> {
     }
     this.changed();
     await this.#send("unwatch_presence", over);
+  }
+
+  /** {@link watch} for what shows users. Returns what ends it. The client's `error` tells what goes wrong. */
+  follow(userIds: readonly string[]): () => void {
+    let isOver = false;
+    this.watch(userIds).catch(this.#failed);
+    return () => {
+      if (isOver) return;
+      isOver = true;
+      // User interfaces end and begin in one turn.
+      queueMicrotask(() => void this.unwatch(userIds).catch(this.#failed));
+    };
   }
 
   /** @internal A new session knows nothing of this. */

@@ -4,12 +4,15 @@ import type { Appended, Joined, NewMessage, Sent } from "./protocol/commands.js"
 import type { Json, UserPresence } from "./protocol/model.js";
 import type { Address, Session } from "./session.js";
 import { type RoomSnapshot, RoomState } from "./state.js";
+import { Wanted } from "./wanted.js";
 
 /** What a room asks of its client, besides what a session can do. */
 export interface RoomContext {
   readonly settings: Settings;
   see(users: readonly UserPresence[]): void;
   failed(error: unknown): void;
+  /** What is unread changed. */
+  counted(): void;
 }
 
 /** Messages of one page of history. */
@@ -20,6 +23,8 @@ const TYPING_MS = 2_000;
 const READ_MS = 1_000;
 /** The room of a user's direct messages with another begins so; messages to it are addressed to that user. */
 const DIRECT = "@dm:";
+/** Messages that a room is joined with. */
+const HISTORY = 50;
 
 /**
  * A room: what is known of it, as a store, and what can be done in it. `subscribe` and `getSnapshot` fit React's
@@ -36,19 +41,62 @@ export class Room {
   readonly #session: Session;
   readonly #context: RoomContext;
   #older: Promise<number> | undefined;
+  #loadingMembers: Promise<void> | undefined;
   #typedAt = 0;
   #readSeq = 0;
   #toRead = 0;
   #readTimer: unknown;
+  #history = HISTORY;
+  readonly #wanted: Wanted;
 
   /** @internal */
   constructor(id: string, session: Session, context: RoomContext) {
     this.id = id;
     this.#session = session;
     this.#context = context;
-    this.state = new RoomState(id, context.settings, () => session.userId);
+    this.state = new RoomState(
+      id,
+      context.settings,
+      () => session.userId,
+      () => context.counted(),
+    );
+    this.#wanted = new Wanted(
+      session.status,
+      () => this.#enter(),
+      () => this.#left(),
+    );
     this.subscribe = this.state.subscribe;
     this.getSnapshot = this.state.getSnapshot;
+  }
+
+  // ---- membership -------------------------------------------------------------------------------------------
+
+  /** Becomes a member, follows the room, and loads its last messages. A refusal is in the snapshot, too. */
+  async join({ history = HISTORY }: { history?: number } = {}): Promise<void> {
+    const { state } = this;
+    state.setJoining(true);
+    try {
+      await this.#session.joinRoom(this.id, history);
+      state.setJoining(false);
+    } catch (error) {
+      state.setJoining(false, error as StarlingError);
+      throw error;
+    }
+  }
+
+  /**
+   * For what shows the room: joins it once, however many show it, as soon as there is a connection. A room of direct
+   * messages is loaded. Returns what ends it: the membership stays, and so does the live delivery with `followAll`.
+   */
+  follow({ history = HISTORY }: { history?: number } = {}): () => void {
+    this.#history = history;
+    if (this.state.status === "gone") this.#wanted.undo();
+    return this.#wanted.hold();
+  }
+
+  /** Ends the membership. */
+  leave(): Promise<void> {
+    return this.#session.leaveRoom(this.id);
   }
 
   // ---- messages ---------------------------------------------------------------------------------------------
@@ -97,9 +145,13 @@ export class Room {
 
   /** Loads older messages; how many there were. Calls while one is under way get its result. */
   loadOlder(limit = PAGE): Promise<number> {
-    this.#older ??= this.#loadOlder(limit).finally(() => {
-      this.#older = undefined;
-    });
+    if (!this.#older) {
+      this.state.setLoadingOlder(true);
+      this.#older = this.#loadOlder(limit).finally(() => {
+        this.#older = undefined;
+        this.state.setLoadingOlder(false);
+      });
+    }
     return this.#older;
   }
 
@@ -111,21 +163,15 @@ export class Room {
 
   // ---- people -----------------------------------------------------------------------------------------------
 
-  /** Loads the next page of members; from the first one on, the list follows the events. */
-  async loadMembers(limit = 200): Promise<void> {
-    const members = await this.state.members.load((after) =>
-      this.#session.request("list_members", {
-        roomId: this.id,
-        limit,
-        ...(after !== undefined && { after }),
-      }),
-    );
-    this.#context.see(
-      members.flatMap(({ userId, status }) =>
-        status ? [{ userId, status, customStatus: null, lastSeenAt: null }] : [],
-      ),
-    );
-    this.state.touch();
+  /**
+   * Loads the next page of members; from the first one on, the list follows the events. Calls while one is under way
+   * get its result.
+   */
+  loadMembers(limit = 200): Promise<void> {
+    this.#loadingMembers ??= this.#loadMembers(limit).finally(() => {
+      this.#loadingMembers = undefined;
+    });
+    return this.#loadingMembers;
   }
 
   /** To be called at every key stroke: tells the others, every two seconds. */
@@ -148,11 +194,6 @@ export class Room {
     this.#session.fire("signal", { roomId: this.id, name, payload });
   }
 
-  /** Ends the membership. */
-  leave(): Promise<void> {
-    return this.#session.leaveRoom(this.id);
-  }
-
   // ---- for the client ---------------------------------------------------------------------------------------
 
   /** @internal An application looks at the room: from now on messages are kept. */
@@ -169,7 +210,7 @@ export class Room {
     if (state.status !== "live") known.clear();
     const first = known.firstSeq;
     known.merge(messages);
-    if (first !== known.firstSeq) known.hasMore = messages.length >= history;
+    if (first === undefined || first !== known.firstSeq) known.hasMore = messages.length >= history;
     state.describe({ ...room, role }, onlineCount);
   }
 
@@ -197,6 +238,18 @@ export class Room {
     return sent;
   }
 
+  async #enter(): Promise<void> {
+    // Reserved rooms are nobody's to join: the server adds them by itself.
+    if (!this.id.startsWith("@")) await this.join({ history: this.#history });
+    else if (this.state.messages.hasMore) await this.loadOlder(this.#history);
+  }
+
+  #left(): void {
+    if (this.#context.settings.followAll || this.state.status !== "live") return;
+    this.#wanted.undo();
+    this.#session.unsubscribe([this.id]).catch((error: unknown) => this.#context.failed(error));
+  }
+
   /** A direct room comes with its first message, so that one is addressed to the other user. */
   #address(): Address {
     if (!this.id.startsWith(DIRECT)) return { roomId: this.id };
@@ -217,6 +270,22 @@ export class Room {
     messages.hasMore = page.hasMore;
     this.state.touch();
     return added;
+  }
+
+  async #loadMembers(limit: number): Promise<void> {
+    const members = await this.state.members.load((after) =>
+      this.#session.request("list_members", {
+        roomId: this.id,
+        limit,
+        ...(after !== undefined && { after }),
+      }),
+    );
+    this.#context.see(
+      members.flatMap(({ userId, status }) =>
+        status ? [{ userId, status, customStatus: null, lastSeenAt: null }] : [],
+      ),
+    );
+    this.state.touch();
   }
 
   #sendRead(): void {

@@ -16,6 +16,8 @@ export interface RoomSnapshot {
   readonly status: RoomStatus;
   /** Missed events are on their way. */
   readonly isCatchingUp: boolean;
+  /** A `join` is under way. */
+  readonly isJoining: boolean;
   /** Name, kind and so on: after `join`, `createRoom` or `loadRooms`. */
   readonly info: RoomView | undefined;
   readonly role: Role | undefined;
@@ -23,6 +25,8 @@ export interface RoomSnapshot {
   readonly messages: readonly RoomMessage[];
   /** Whether `loadOlder` would find more. */
   readonly hasMore: boolean;
+  /** A `loadOlder` is under way. */
+  readonly isLoadingOlder: boolean;
   /** As far as `loadMembers` was called. */
   readonly members: readonly MemberView[];
   readonly hasMoreMembers: boolean;
@@ -36,35 +40,48 @@ export interface RoomSnapshot {
   readonly onlineCount: number | undefined;
   /** In small rooms: up to which seq the others have read. */
   readonly receipts: Readonly<Record<string, number>>;
-  /** Why the room is out of reach. */
+  /** Why the room is out of reach, or could not be joined. */
   readonly error: StarlingError | undefined;
 }
 
-interface Counts {
-  unread: number;
-  mentions: number;
+/** How much is unread. */
+export interface UnreadCounts {
+  /** Messages by others after the read marker. */
+  readonly unread: number;
+  /** Those of them that mention the user. */
+  readonly mentions: number;
 }
 
 /** What is known of one room, and what events make of it. */
 export class RoomState extends Store<RoomSnapshot> {
   readonly roomId: string;
   readonly #me: () => string | undefined;
+  readonly #counted: () => void;
   readonly messages: Messages;
   readonly members = new Members();
   readonly typing: Typing;
   status: RoomStatus = "idle";
   #isCatchingUp = false;
+  #isJoining = false;
+  #isLoadingOlder = false;
   #info: RoomView | undefined;
   #role: Role | undefined;
-  #counts: Counts = { unread: 0, mentions: 0 };
+  #counts: UnreadCounts = { unread: 0, mentions: 0 };
   /** The counts are of this seq: events up to it are in them. */
   #countedTo = 0;
   #onlineCount: number | undefined;
   #receipts: Record<string, number> = {};
   #error: StarlingError | undefined;
 
-  constructor(roomId: string, { clock }: Settings, me: () => string | undefined) {
+  constructor(
+    roomId: string,
+    { clock }: Settings,
+    me: () => string | undefined,
+    /** What is unread changed. */
+    counted: () => void,
+  ) {
     super();
+    this.#counted = counted;
     this.roomId = roomId;
     this.#me = me;
     // Until somebody looks, the last message is enough: for a list of rooms.
@@ -98,6 +115,23 @@ export class RoomState extends Store<RoomSnapshot> {
     this.changed();
   }
 
+  /** A `join` begins, or ends. */
+  setJoining(isJoining: boolean, error?: StarlingError): void {
+    this.#isJoining = isJoining;
+    this.#error = error;
+    this.changed();
+  }
+
+  setLoadingOlder(isLoadingOlder: boolean): void {
+    this.#isLoadingOlder = isLoadingOlder;
+    this.changed();
+  }
+
+  /** What is unread, without building all of the rest. */
+  get counts(): UnreadCounts {
+    return this.#counts;
+  }
+
   /** Out of reach. */
   end(error?: StarlingError): void {
     this.status = "gone";
@@ -109,8 +143,8 @@ export class RoomState extends Store<RoomSnapshot> {
   }
 
   /** The server counted, when the room's last event was `head`. */
-  count({ unread, mentions }: Counts, head: number): void {
-    this.#counts = { unread, mentions };
+  count({ unread, mentions }: UnreadCounts, head: number): void {
+    this.#setCounts({ unread, mentions });
     this.#countedTo = Math.max(this.#countedTo, head);
     this.changed();
   }
@@ -185,10 +219,12 @@ export class RoomState extends Store<RoomSnapshot> {
       roomId: this.roomId,
       status: this.status,
       isCatchingUp: this.#isCatchingUp,
+      isJoining: this.#isJoining,
       info: this.#info,
       role: this.#role,
       messages: this.messages.list(),
       hasMore: this.messages.hasMore,
+      isLoadingOlder: this.#isLoadingOlder,
       members: this.members.list(),
       hasMoreMembers: this.members.hasMore,
       typing: this.typing.list(),
@@ -214,7 +250,12 @@ export class RoomState extends Store<RoomSnapshot> {
   #addCounts(by: number, mentioned: readonly string[] = []): void {
     const { unread, mentions } = this.#counts;
     const isMe = mentioned.includes(this.#me() ?? "");
-    this.#counts = { unread: Math.max(0, unread + by), mentions: Math.max(0, mentions + (isMe ? by : 0)) };
+    this.#setCounts({ unread: Math.max(0, unread + by), mentions: Math.max(0, mentions + (isMe ? by : 0)) });
+  }
+
+  #setCounts(counts: UnreadCounts): void {
+    this.#counts = counts;
+    this.#counted();
   }
 
   #countMembers(seq: number, by: number): void {

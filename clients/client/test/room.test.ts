@@ -39,6 +39,11 @@ describe("join", () => {
     expect(contents(starling, "a")).toEqual(["m1", "m2", "m3", "m4"]);
   });
 
+  test("of a room without messages says that there are no older ones", async () => {
+    const { room } = await joined(0);
+    expect(room.getSnapshot()).toMatchObject({ messages: [], hasMore: false });
+  });
+
   test("says a refusal", async () => {
     const { starling, socket } = await connected();
     const joining = starling.join("a");

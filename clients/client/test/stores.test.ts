@@ -136,6 +136,9 @@ test("the status is a store", async () => {
   await settle();
   expect(seen).toEqual(["reconnecting"]);
   expect(starling.status.getSnapshot().retryAt).toBe(Date.now() + 250);
+  await pass(250);
+  expect(starling.status.getSnapshot()).toMatchObject({ state: "reconnecting", code: 1006 });
+  expect(starling.status.getSnapshot().retryAt).toBeUndefined();
 });
 
 test("server events reach their listeners under their own names", async () => {
