@@ -4,3 +4,4 @@
 pub mod check;
 pub mod fuzz;
 pub mod test;
+pub mod web;

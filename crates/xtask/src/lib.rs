@@ -1,4 +1,4 @@
-//! Developer commands: `cargo xtask test`, `cargo xtask check`, `cargo xtask fuzz`.
+//! Developer commands: `cargo xtask test`, `cargo xtask check`, `cargo xtask fuzz`, `cargo xtask web`.
 //!
 //! The same commands run by hand and in CI (`.ci/run`). This crate is never shipped; it compiles in seconds
 //! because everything else waits for it.

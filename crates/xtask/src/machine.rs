@@ -60,6 +60,12 @@ pub const PACKAGES: &[Package] = &[
         service: Some("nginx.service"),
         why: "the balancer in front of several gateways",
     },
+    Package {
+        apt: "chromium",
+        gives: Gives::Program("chromium"),
+        service: None,
+        why: "the browser that uses the web app",
+    },
 ];
 
 /// Makes sure that every one of [`PACKAGES`] is there: installs what is missing, or says how to.

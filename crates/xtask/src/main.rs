@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use xtask::bench;
-use xtask::commands::{check, fuzz, test};
+use xtask::commands::{check, fuzz, test, web};
 use xtask::say;
 
 /// Developer commands of Starling.
@@ -21,6 +21,7 @@ enum Command {
     Check(check::Args),
     Fuzz(fuzz::Args),
     Bench(bench::Args),
+    Web(web::Args),
 }
 
 fn main() -> ExitCode {
@@ -29,6 +30,7 @@ fn main() -> ExitCode {
         Command::Check(args) => check::run(&args),
         Command::Fuzz(args) => fuzz::run(&args),
         Command::Bench(args) => bench::run(&args),
+        Command::Web(args) => web::run(&args),
     };
     outcome.unwrap_or_else(|error| {
         say::error(&error);

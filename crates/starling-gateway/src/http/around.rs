@@ -120,7 +120,8 @@ async fn observe(State(node): State<Arc<Node>>, request: Request, next: Next) ->
     let headers = response.headers_mut();
     headers.insert(REQUEST_ID, id);
     for (name, value) in SECURITY {
-        headers.insert(name, value);
+        // A page may be stricter.
+        headers.entry(name).or_insert(value);
     }
     // What is here now may be otherwise in a moment, and most of it is not for everybody.
     headers

@@ -6,6 +6,7 @@
 //! | [`rest`] | `/api/v1` |
 //! | [`openapi`] | the description of the API |
 //! | [`docs`] | the page that shows it |
+//! | [`web`] | the web app at `/` |
 //! | [`probes`] | health, readiness, statistics, metrics |
 //! | [`around`] | request id, headers, CORS, compression, panics |
 //! | [`auth`] | whom a token names, and what a request costs them |
@@ -21,6 +22,7 @@ mod openapi;
 mod probes;
 mod problem;
 mod rest;
+mod web;
 
 use std::{
     net::{IpAddr, SocketAddr},
@@ -50,6 +52,7 @@ pub(crate) fn router(node: &Arc<Node>, telemetry: Arc<Telemetry>) -> Router {
         .route("/docs", get(docs::entry))
         .route("/docs/", get(docs::page))
         .route("/docs/{*file}", get(docs::file))
+        .merge(web::routes())
         .method_not_allowed_fallback(wrong_method)
         .fallback(not_found)
         .layer(Extension(telemetry))

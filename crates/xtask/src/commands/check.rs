@@ -34,6 +34,8 @@ enum Step {
     Arrows,
     /// Files that a program of ours writes
     Generated,
+    /// Whether the web app inside the gateway is built from the present sources
+    Web,
     /// bash -n
     Scripts,
 }
@@ -97,6 +99,7 @@ impl Step {
             Self::Doc => "doc",
             Self::Arrows => "arrows",
             Self::Generated => "generated",
+            Self::Web => "web",
             Self::Scripts => "scripts",
         }
     }
@@ -122,6 +125,7 @@ impl Step {
             }
             Self::Arrows => arrows(),
             Self::Generated => generated(write),
+            Self::Web => super::web::check(),
             Self::Scripts => scripts(),
         }
     }

@@ -1,0 +1,174 @@
+import { mkdirSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import type { Browser, BrowserContextOptions, Page } from "playwright-core";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { launch, openRoom, signIn, visit } from "./support/browser.js";
+import { Gateway } from "./support/gateway.js";
+import { missing } from "./support/machine.js";
+
+const FOLDER = fileURLToPath(new URL("../../../docs/screenshots/", import.meta.url));
+const NAMES = {
+  ada: "Ada Lovelace",
+  grace: "Grace Hopper",
+  katherine: "Katherine Johnson",
+  alan: "Alan Turing",
+};
+type User = keyof typeof NAMES;
+
+const TALK: readonly (readonly [User, string])[] = [
+  ["grace", "Good morning! The new cluster has been up all night, three nodes, no surprises."],
+  ["grace", "I killed one of them at 02:00 to see what happens."],
+  ["katherine", "And?"],
+  ["grace", "Nothing happened. 4,212 clients moved over in 1.8 s, and the counts match to the message."],
+  ["katherine", "I checked the sequence numbers of every room against the log: dense, no repeats. 🎉"],
+  [
+    "alan",
+    "Then the demo on Thursday can be boring. The plan is at https://example.org/plans/thursday if you want to read along.",
+  ],
+  ["ada", "Lovely. I will bring two laptops, and pull the cable of one of them while people type."],
+  ["alan", "Do it twice. Nobody believes it the first time."],
+];
+
+describe.skipIf(missing())("pictures", () => {
+  let browser: Browser;
+  let gateway: Gateway;
+  const tokens = new Map<User, string>();
+
+  beforeAll(async () => {
+    mkdirSync(FOLDER, { recursive: true });
+    [browser, gateway] = await Promise.all([launch(), Gateway.start()]);
+    const users = Object.keys(NAMES) as User[];
+    for (const user of users)
+      tokens.set(user, gateway.token(user, { name: NAMES[user], role: user === "ada" ? "admin" : "user" }));
+    const as = (user: User, method: string, path: string, body?: unknown) =>
+      gateway.api(method, path, tokens.get(user) ?? "", body);
+    const rooms = [
+      ["launch", "Launch", "Everything for Thursday"],
+      ["general", "General", "What does not fit anywhere else"],
+      ["operations", "Operations", "Deploys, alerts, and who is on call"],
+    ];
+    for (const [roomId, name, description] of rooms) {
+      await as("ada", "POST", "/rooms", { roomId, name, description });
+      for (const user of users) await as(user, "PUT", `/rooms/${roomId}/members/me`);
+    }
+    await as("ada", "POST", "/rooms", { roomId: "board", name: "Board", kind: "private" });
+    let seq = 0;
+    for (const [user, content] of TALK) {
+      const clientId = `m${++seq}`;
+      await as(user, "POST", "/rooms/launch/messages", { clientId, content });
+    }
+    const listed = (await as("ada", "GET", "/rooms/launch/messages?limit=20")) as {
+      messages: { seq: number }[];
+    };
+    const at = (index: number) => listed.messages[index]?.seq ?? 0;
+    for (const user of ["ada", "katherine", "alan"] as const) {
+      await as(user, "PUT", `/rooms/launch/messages/${at(3)}/reactions/${encodeURIComponent("🎉")}`);
+    }
+    await as("ada", "PUT", `/rooms/launch/messages/${at(4)}/reactions/${encodeURIComponent("❤️")}`);
+    await as("grace", "POST", "/rooms/launch/messages", {
+      clientId: "t1",
+      content: "Same on my side.",
+      thread: at(4),
+    });
+    await as("katherine", "POST", "/rooms/launch/messages", {
+      clientId: "r1",
+      content: "@Ada Lovelace take the long cable, the short one is in Alan's bag.",
+      replyTo: at(6),
+      mentions: ["ada"],
+    });
+    await as("grace", "POST", "/rooms/operations/messages", {
+      clientId: "o1",
+      content: "Deploy is through.",
+    });
+    await as("alan", "POST", "/rooms/operations/messages", { clientId: "o2", content: "All green." });
+    await as("grace", "POST", "/users/ada/messages", { clientId: "d1", content: "Coffee at ten?" });
+  });
+  afterAll(async () => {
+    await browser?.close();
+    await gateway?.stop();
+  });
+
+  async function enter(options: BrowserContextOptions): Promise<Page> {
+    const { page } = await visit(browser, gateway, "/", { deviceScaleFactor: 1, ...options });
+    await signIn(page, tokens.get("ada") ?? "");
+    return page;
+  }
+  async function take(page: Page, name: string): Promise<void> {
+    await page.mouse.move(0, 0);
+    await page.screenshot({ path: `${FOLDER}${name}.png`, animations: "disabled" });
+  }
+  const desk = { viewport: { width: 1280, height: 800 } };
+  const others: Page[] = [];
+
+  beforeAll(async () => {
+    for (const user of ["grace", "alan"] as const) {
+      const { page } = await visit(browser, gateway, "/");
+      await signIn(page, tokens.get(user) ?? "");
+      others.push(page);
+    }
+  });
+
+  test("sign-in", async () => {
+    const { page } = await visit(browser, gateway, "/", { ...desk, colorScheme: "light" });
+    await page.getByRole("heading", { name: "Welcome to Starling" }).waitFor();
+    await take(page, "sign-in");
+  });
+
+  test.each(["light", "dark"] as const)("chat, %s", async (colorScheme) => {
+    const page = await enter({ ...desk, colorScheme });
+    await openRoom(page, "launch");
+    await page.getByText("take the long cable").waitFor();
+    // Read, once it is in view.
+    await page.getByRole("link", { name: "Launch", exact: true }).waitFor();
+    if (colorScheme === "light") {
+      await page.getByRole("button", { name: /^Members/ }).click();
+      await page.getByText("Katherine Johnson").last().waitFor();
+    } else {
+      await page
+        .getByRole("button", { name: "2 replies" })
+        .or(page.getByRole("button", { name: "1 reply" }))
+        .click();
+      await page.getByRole("complementary", { name: "Thread" }).getByText("Same on my side").waitFor();
+    }
+    await openRoom(others[0] as Page, "launch");
+    const field = (others[0] as Page).getByRole("textbox", { name: /^Message / });
+    await field.pressSequentially("I ");
+    await page.getByText("Grace Hopper is typing…").waitFor();
+    await take(page, `chat-${colorScheme}`);
+    await field.fill("");
+  });
+
+  test("phone", async () => {
+    const viewport = { width: 360, height: 720 };
+    const page = await enter({
+      viewport,
+      isMobile: true,
+      hasTouch: true,
+      deviceScaleFactor: 2,
+      colorScheme: "light",
+    });
+    await page.getByRole("link", { name: "Operations" }).waitFor();
+    await take(page, "phone-rooms");
+    await openRoom(page, "launch");
+    await page.getByText("take the long cable").waitFor();
+    await take(page, "phone-chat");
+  });
+
+  test("admin", async () => {
+    const page = await enter({ ...desk, colorScheme: "light" });
+    await page.goto("/#/admin");
+    await page.getByRole("heading", { name: "Nodes", exact: true }).waitFor();
+    const grace = tokens.get("grace") ?? "";
+    let sent = 0;
+    const endsAt = Date.now() + 30_000;
+    // A line needs some traffic.
+    while (Date.now() < endsAt) {
+      for (let i = 0; i < 5 + 4 * Math.sin(sent / 40); i += 1) {
+        await gateway.api("POST", "/rooms/general/messages", grace, { clientId: `x${++sent}`, content: "·" });
+      }
+      await new Promise((resolve) => setTimeout(resolve, 100));
+    }
+    await expect.poll(() => page.locator(".chart polyline").count()).toBe(3);
+    await take(page, "admin");
+  });
+});
