@@ -152,7 +152,7 @@ type Nothing = Record<never, never>;
 
 /** Every command: its data and what it is answered with. */
 export interface Commands {
-  authenticate: Command<{ token: string }, Nothing>;
+  authenticate: Command<{ token: string }, { userId: string }>;
   refresh_token: Command<{ token: string }, { expiresAt: string }>;
   ping: Command<Nothing, { serverTime: string }>;
   create_room: Command<CreateRoom, RoomView>;
@@ -198,7 +198,10 @@ export interface Commands {
   typing_start: Command<InRoom, Nothing>;
   typing_stop: Command<InRoom, Nothing>;
   signal: Command<InRoom & { name: string; payload?: Json }, Nothing>;
-  set_presence: Command<{ status: OwnStatus; customStatus?: string | null }, Nothing>;
+  set_presence: Command<
+    { status: OwnStatus; customStatus?: string | null },
+    { status: OwnStatus; customStatus?: string | null }
+  >;
   watch_presence: Command<{ userIds: readonly string[] }, { users: readonly UserPresence[] }>;
   unwatch_presence: Command<{ userIds: readonly string[] }, Nothing>;
 }
