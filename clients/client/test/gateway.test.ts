@@ -189,6 +189,26 @@ describe.skipIf(!url || !secret)("a real gateway", { timeout: 30_000 }, () => {
     await until(() => expect(room.getSnapshot().unread).toBe(1));
   });
 
+  test("rooms that are shown are joined or loaded, a direct one before its first message, too", async () => {
+    const [ann, bob] = [fresh("ann"), fresh("bob")];
+    const [a, b] = [client(ann), client(bob)];
+    const roomId = fresh("room");
+    a.room(roomId).follow();
+    await Promise.all([a.connect(), b.connect()]);
+    await until(() => expect(a.room(roomId).getSnapshot()).toMatchObject({ status: "live", role: "owner" }));
+    expect(a.room(roomId).getSnapshot()).toMatchObject({ messages: [], hasMore: false });
+    const errors: string[] = [];
+    a.on("error", ({ message }) => errors.push(message));
+    const direct = a.direct(bob);
+    direct.follow();
+    a.notifications.follow();
+    await until(() => expect(direct.getSnapshot().hasMore).toBe(false));
+    await b.direct(ann).send("psst");
+    await until(() => expect(contents(direct)).toEqual(["psst"]));
+    expect(a.unread.getSnapshot()).toEqual({ unread: 1, mentions: 0 });
+    expect(errors).toEqual([]);
+  });
+
   test("members, roles, kicks", async () => {
     const { a, b, bob, mine, theirs, roomId } = await pair();
     await mine.loadMembers();
