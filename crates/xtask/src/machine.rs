@@ -103,6 +103,12 @@ pub fn ensure() -> Result<()> {
     Ok(())
 }
 
+/// Where a program of one of [`PACKAGES`] is, also one that stands beside the program that the package is known by.
+pub fn program(name: &str) -> Result<PathBuf> {
+    shell::find(name, &program_folders())
+        .with_context(|| format!("there is no {name} here: `cargo xtask test` installs it, or says how to"))
+}
+
 fn missing() -> Vec<&'static Package> {
     PACKAGES
         .iter()

@@ -3,9 +3,9 @@
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use xtask::bench;
 use xtask::commands::{check, fuzz, test, web};
 use xtask::say;
+use xtask::{bench, cluster};
 
 /// Developer commands of Starling.
 #[derive(Parser)]
@@ -21,6 +21,7 @@ enum Command {
     Check(check::Args),
     Fuzz(fuzz::Args),
     Bench(bench::Args),
+    Cluster(cluster::Args),
     Web(web::Args),
 }
 
@@ -30,6 +31,7 @@ fn main() -> ExitCode {
         Command::Check(args) => check::run(&args),
         Command::Fuzz(args) => fuzz::run(&args),
         Command::Bench(args) => bench::run(&args),
+        Command::Cluster(args) => cluster::run(&args),
         Command::Web(args) => web::run(&args),
     };
     outcome.unwrap_or_else(|error| {

@@ -1,8 +1,8 @@
 //! The programs that are measured and that measure. Each ends with the value that stands for it.
 
 use std::{
-    io::{BufRead, BufReader, Read, Write},
-    net::{SocketAddr, TcpListener, TcpStream},
+    io::{BufRead, BufReader, Write},
+    net::{SocketAddr, TcpListener},
     path::{Path, PathBuf},
     process::{Child, ChildStdin, ChildStdout, Command, Stdio},
     time::{Duration, Instant},
@@ -12,7 +12,7 @@ use anyhow::{Context, Result, bail};
 use serde::de::DeserializeOwned;
 
 use super::Rig;
-use crate::shell;
+use crate::{http, shell};
 
 /// How long a server may take to be ready.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -153,7 +153,8 @@ impl Server {
     /// Asks until the server is ready.
     fn wait(&mut self) -> Result<()> {
         let deadline = Instant::now() + PATIENCE;
-        while !is_ready(self.addr) {
+        // Nobody listens yet, or is not ready to answer.
+        while !http::get(self.addr, "/readyz").is_ok_and(|answer| answer.status == 200) {
             if let Some(status) = self.child.0.try_wait()? {
                 bail!("`starling serve` ended with {status}");
             }
@@ -179,19 +180,6 @@ fn remove(child: &mut Ended, data: &Path) {
     let _ = child.0.kill();
     let _ = child.0.wait();
     let _ = std::fs::remove_dir_all(data);
-}
-
-fn is_ready(addr: SocketAddr) -> bool {
-    let ask = || -> std::io::Result<bool> {
-        let mut stream = TcpStream::connect_timeout(&addr, ASK_AGAIN * 10)?;
-        stream.set_read_timeout(Some(ASK_AGAIN * 100))?;
-        stream.write_all(b"GET /readyz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")?;
-        let mut answer = [0; 12];
-        stream.read_exact(&mut answer)?;
-        Ok(answer == *b"HTTP/1.1 200")
-    };
-    // Nobody listens yet, or is not ready to answer.
-    ask().unwrap_or(false)
 }
 
 /// A generator that stays: it does what it is told, line by line.
