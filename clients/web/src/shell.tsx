@@ -1,3 +1,4 @@
+import { useUnread } from "@starling/react";
 import { useEffect, useState } from "react";
 import type { Account } from "./account/accounts.js";
 import { signOut } from "./account/accounts.js";
@@ -9,7 +10,6 @@ import { useDesktopNotifications } from "./people/desktop.js";
 import { FindDialog } from "./rooms/find-dialog.js";
 import { NewRoomDialog } from "./rooms/new-room-dialog.js";
 import { Sidebar } from "./rooms/sidebar.js";
-import { useRooms } from "./rooms/use-rooms.js";
 import { type Route, useRoute } from "./route.js";
 import { SignedProvider, useSigned } from "./starling.js";
 import { ToastArea } from "./ui/toasts.js";
@@ -90,7 +90,7 @@ function useRoomIdOf(route: Route, isReady: boolean): string | undefined {
 
 /** How much is unread, in the tab's title. */
 function useTitle(): void {
-  const unread = useRooms().reduce((sum, room) => sum + room.unread, 0);
+  const { unread } = useUnread();
   useEffect(() => {
     document.title = unread ? `(${unread}) Starling` : "Starling";
   }, [unread]);

@@ -1,5 +1,6 @@
-import type { ConnectionStatus, Room, RoomSnapshot, Starling, Store } from "@starling/client";
-import { createContext, type ReactNode, use, useSyncExternalStore } from "react";
+import type { Starling } from "@starling/client";
+import { StarlingProvider } from "@starling/react";
+import { createContext, type ReactNode, use } from "react";
 import type { Account } from "./account/accounts.js";
 import type { Names } from "./people/names.js";
 
@@ -13,7 +14,11 @@ export interface Signed {
 const Context = createContext<Signed | undefined>(undefined);
 
 export function SignedProvider({ value, children }: { value: Signed; children: ReactNode }) {
-  return <Context value={value}>{children}</Context>;
+  return (
+    <StarlingProvider client={value.starling}>
+      <Context value={value}>{children}</Context>
+    </StarlingProvider>
+  );
 }
 
 export function useSigned(): Signed {
@@ -21,14 +26,3 @@ export function useSigned(): Signed {
   if (!signed) throw new Error("useSigned is for components below SignedProvider");
   return signed;
 }
-
-export const useStarling = (): Starling => useSigned().starling;
-
-/** The present state of a store. */
-export function useStore<T>(store: Pick<Store<T>, "subscribe" | "getSnapshot">): T {
-  return useSyncExternalStore(store.subscribe, store.getSnapshot);
-}
-
-export const useRoomState = (room: Room): RoomSnapshot => useStore(room);
-
-export const useConnection = (): ConnectionStatus => useStore(useStarling().status);

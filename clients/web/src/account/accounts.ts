@@ -24,8 +24,9 @@ interface GuestReply {
 const REFRESH_AHEAD_MS = 30_000;
 
 const accounts = kept("starling.accounts", (value): Readonly<Record<string, Account>> => {
-  const found = Object.values((value ?? {}) as Record<string, Account>);
-  return Object.fromEntries(found.filter((account) => claimsOf(account.token)).map((a) => [a.userId, a]));
+  const found = Object.values((value ?? {}) as Record<string, Account | null>);
+  const usable = found.filter((account): account is Account => claimsOf(account?.token ?? "") !== undefined);
+  return Object.fromEntries(usable.map((account) => [account.userId, account]));
 });
 
 /** Who this tab is. Each tab has its own, so that two windows can be two people. */

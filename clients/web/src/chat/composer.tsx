@@ -1,6 +1,7 @@
 import type { NewMessage, Room, RoomMessage } from "@starling/client";
+import { useConnection } from "@starling/react";
 import { type FormEvent, type KeyboardEvent, useEffect, useRef, useState } from "react";
-import { useConnection, useSigned } from "../starling.js";
+import { useSigned } from "../starling.js";
 import { IconButton } from "../ui/button.js";
 import { EmojiPicker } from "../ui/emoji-picker.js";
 import { Icon } from "../ui/icon.js";

@@ -1,5 +1,5 @@
+import { useConnection } from "@starling/react";
 import { useEffect, useState } from "react";
-import { useConnection, useStarling } from "../starling.js";
 import { Icon } from "../ui/icon.js";
 
 /** Shorter interruptions are nobody's concern. */
@@ -7,8 +7,7 @@ const PATIENCE_MS = 700;
 
 /** Says that the connection is lost, and what becomes of it. */
 export function ConnectionBanner({ onSignOut }: { onSignOut: () => void }) {
-  const { state, retryAt, error, reason } = useConnection();
-  const starling = useStarling();
+  const { state, retryAt, error, reason, connect, retry } = useConnection();
   const isAway = state !== "connected";
   const isLong = useLasting(isAway, PATIENCE_MS);
   const seconds = useCountdown(state === "disconnected" ? undefined : retryAt);
@@ -19,7 +18,7 @@ export function ConnectionBanner({ onSignOut }: { onSignOut: () => void }) {
         <div className="banner is-ended">
           <Icon name="warning" />
           <span className="banner-text">Disconnected. {error?.message ?? reason}</span>
-          <button type="button" onClick={() => void starling.connect()}>
+          <button type="button" onClick={connect}>
             Reconnect
           </button>
           <button type="button" onClick={onSignOut}>
@@ -36,7 +35,7 @@ export function ConnectionBanner({ onSignOut }: { onSignOut: () => void }) {
             <span aria-hidden="true">{seconds ? ` in ${seconds} s` : "…"}</span>
             {state === "reconnecting" && <small> What you write is kept and sent then.</small>}
           </span>
-          <button type="button" onClick={starling.wake}>
+          <button type="button" onClick={retry}>
             Try now
           </button>
         </div>

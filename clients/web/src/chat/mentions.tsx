@@ -1,6 +1,6 @@
 import type { MemberView, Room } from "@starling/client";
+import { useStore } from "@starling/react";
 import { type KeyboardEvent, type RefObject, useEffect, useId, useRef, useState } from "react";
-import { useRoomState } from "../starling.js";
 import { Avatar } from "../ui/avatar.js";
 
 const SHOWN = 6;
@@ -26,7 +26,7 @@ export function useMentions(
   text: string,
   setText: (text: string) => void,
 ): Mentions {
-  const { members } = useRoomState(room);
+  const { members } = useStore(room);
   const [active, setActive] = useState(0);
   const [dismissed, setDismissed] = useState<string>();
   /** By the name that was put in: two people may have the same one. */

@@ -1,6 +1,7 @@
 import type { Room, RoomSnapshot } from "@starling/client";
+import { usePresence } from "@starling/react";
 import { useState } from "react";
-import { describePresence, PresenceDot, usePresence } from "../people/presence.js";
+import { describePresence, PresenceDot } from "../people/presence.js";
 import { RoomInfoDialog } from "../rooms/room-info-dialog.js";
 import { partnerOf } from "../rooms/titles.js";
 import { hrefOf } from "../route.js";
@@ -22,7 +23,8 @@ export function RoomHeader({ room, snapshot, title, isPanelOpen, onTogglePanel }
   const [isInfoOpen, setIsInfoOpen] = useState(false);
   const { info, isCatchingUp } = snapshot;
   const partner = partnerOf(snapshot.roomId, account.userId);
-  const presence = usePresence(partner);
+  const watched = usePresence(partner === undefined ? [] : [partner]);
+  const presence = partner === undefined ? undefined : watched[partner];
   const detail = partner === undefined ? info?.description : describePresence(presence);
   return (
     <header className="room-head">

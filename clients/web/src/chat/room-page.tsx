@@ -1,8 +1,9 @@
 import type { Room, RoomMessage, RoomSnapshot } from "@starling/client";
+import { useConnection, useStore } from "@starling/react";
 import { useCallback, useEffect, useMemo, useState } from "react";
 import { MembersPanel } from "../people/members-panel.js";
 import { partnerOf, titleOf } from "../rooms/titles.js";
-import { useConnection, useRoomState, useSigned, useStore } from "../starling.js";
+import { useSigned } from "../starling.js";
 import { attempt } from "../ui/toasts.js";
 import { Composer } from "./composer.js";
 import { MessageList } from "./message-list.js";
@@ -19,7 +20,7 @@ const FIRST_PAGE = 50;
 export function RoomPage({ roomId, isReady }: { roomId: string; isReady: boolean }) {
   const { starling, names, account } = useSigned();
   const room = useMemo(() => starling.room(roomId), [starling, roomId]);
-  const snapshot = useRoomState(room);
+  const snapshot = useStore(room);
   useStore(names);
   useFirstPage(room, snapshot);
   useNamesOf(snapshot.messages);

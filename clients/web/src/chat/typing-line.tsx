@@ -1,4 +1,5 @@
-import { useSigned, useStore } from "../starling.js";
+import { useStore } from "@starling/react";
+import { useSigned } from "../starling.js";
 
 function sentence(who: readonly string[]): string {
   const [first, second] = who;

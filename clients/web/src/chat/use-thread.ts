@@ -1,6 +1,6 @@
 import type { Message, Room, RoomMessage, RoomSnapshot } from "@starling/client";
+import { useStarling } from "@starling/react";
 import { useEffect, useMemo, useState } from "react";
-import { useStarling } from "../starling.js";
 import { attempt } from "../ui/toasts.js";
 
 const PAGE = 200;

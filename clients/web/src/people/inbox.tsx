@@ -1,7 +1,7 @@
 import type { Json, Notification } from "@starling/client";
-import { useEffect, useState, useSyncExternalStore } from "react";
+import { useNotifications } from "@starling/react";
+import { useState, useSyncExternalStore } from "react";
 import { kept } from "../kept.js";
-import { useStarling, useStore } from "../starling.js";
 import { Content } from "../text/content.js";
 import { shortTimeOf } from "../text/time.js";
 import { IconButton } from "../ui/button.js";
@@ -15,14 +15,9 @@ const lastSeen = kept("starling.notified", (value) => (typeof value === "string"
 /** The bell: how many notifications are new, and a list of them. */
 export function Inbox() {
   const [isOpen, setIsOpen] = useState(false);
-  const { notifications } = useStarling();
-  const all = useStore(notifications);
+  const all = useNotifications();
   const seen = useSyncExternalStore(lastSeen.subscribe, lastSeen.get);
   const fresh = all.filter(({ eventId }) => eventId > seen).length;
-  useEffect(() => {
-    // What cannot be loaded now is told when it is new.
-    notifications.load().catch(() => {});
-  }, [notifications]);
   const close = () => {
     setIsOpen(false);
     const last = all.at(-1);

@@ -1,7 +1,8 @@
 import type { MemberView, Role, Room, RoomSnapshot, Status } from "@starling/client";
+import { useStarling } from "@starling/react";
 import { useEffect } from "react";
 import { go } from "../route.js";
-import { useSigned, useStarling } from "../starling.js";
+import { useSigned } from "../starling.js";
 import { Avatar } from "../ui/avatar.js";
 import { IconButton } from "../ui/button.js";
 import { MenuButton, type MenuItem } from "../ui/menu.js";
@@ -10,6 +11,8 @@ import { PresenceDot } from "./presence.js";
 
 const ROLES: readonly Role[] = ["guest", "member", "moderator", "admin", "owner"];
 const rank = (role: Role | undefined): number => (role ? ROLES.indexOf(role) : -1);
+/** Of those beyond, the list tells how they were when it was loaded. */
+const WATCHED = 200;
 const PRESENT: readonly Status[] = ["online", "busy", "away"];
 const isHere = ({ status }: MemberView): boolean => status !== undefined && PRESENT.includes(status);
 
@@ -30,11 +33,7 @@ export function MembersPanel({ room, snapshot, onClose }: MembersPanelProps) {
   const ids = members.map(({ userId }) => userId).join("\n");
   useEffect(() => {
     names.learn(room.getSnapshot().members);
-    const watched = ids ? ids.split("\n").slice(0, 200) : [];
-    starling.presence.watch(watched).catch(() => {});
-    return () => {
-      starling.presence.unwatch(watched).catch(() => {});
-    };
+    if (ids) return starling.presence.follow(ids.split("\n").slice(0, WATCHED));
   }, [starling, names, room, ids]);
 
   const byName = members.toSorted((a, b) => (a.name ?? a.userId).localeCompare(b.name ?? b.userId));

@@ -1,6 +1,4 @@
 import type { Status, UserPresence } from "@starling/client";
-import { useEffect } from "react";
-import { useStarling, useStore } from "../starling.js";
 import { agoOf } from "../text/time.js";
 
 export const STATUS_LABELS: Record<Status, string> = {
@@ -17,21 +15,6 @@ export function PresenceDot({ status = "offline" }: { status?: Status | undefine
       <span className="visually-hidden">{STATUS_LABELS[status]}</span>
     </span>
   );
-}
-
-/** Follows somebody's presence as long as the component is there. */
-export function usePresence(userId: string | undefined): UserPresence | undefined {
-  const { presence } = useStarling();
-  const all = useStore(presence);
-  useEffect(() => {
-    if (userId === undefined) return;
-    // Without it they are shown offline; the client asks again with its next session.
-    presence.watch([userId]).catch(() => {});
-    return () => {
-      presence.unwatch([userId]).catch(() => {});
-    };
-  }, [presence, userId]);
-  return userId === undefined ? undefined : all.get(userId);
 }
 
 /** "Busy · in a meeting", "Last seen 5 minutes ago". */

@@ -1,7 +1,8 @@
 import type { ListedRoom } from "@starling/client";
+import { useStore } from "@starling/react";
 import { type KeyboardEvent, useEffect, useId, useMemo, useState } from "react";
 import { go, type Route } from "../route.js";
-import { useSigned, useStore } from "../starling.js";
+import { useSigned } from "../starling.js";
 import { Avatar } from "../ui/avatar.js";
 import { Dialog } from "../ui/dialog.js";
 import { Icon, type IconName } from "../ui/icon.js";

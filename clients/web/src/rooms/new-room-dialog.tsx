@@ -1,7 +1,7 @@
 import { StarlingError } from "@starling/client";
+import { useStarling } from "@starling/react";
 import { type FormEvent, useState } from "react";
 import { go } from "../route.js";
-import { useStarling } from "../starling.js";
 import { Dialog } from "../ui/dialog.js";
 import { idFrom } from "./titles.js";
 

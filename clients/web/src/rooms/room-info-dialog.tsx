@@ -1,7 +1,7 @@
 import type { Room, RoomSnapshot } from "@starling/client";
+import { useStarling } from "@starling/react";
 import { type FormEvent, useState } from "react";
 import { go } from "../route.js";
-import { useStarling } from "../starling.js";
 import { Dialog } from "../ui/dialog.js";
 import { attempt } from "../ui/toasts.js";
 

@@ -1,11 +1,12 @@
 import type { RoomSnapshot } from "@starling/client";
+import { useStore } from "@starling/react";
 import { memo, useEffect, useMemo, useState, useSyncExternalStore } from "react";
 import { claimsOf } from "../account/claims.js";
 import { Inbox } from "../people/inbox.js";
 import { OwnStatusDialog, ownStatus } from "../people/own-status.js";
 import { PresenceDot } from "../people/presence.js";
 import { go, hrefOf } from "../route.js";
-import { useSigned, useStore } from "../starling.js";
+import { useSigned } from "../starling.js";
 import { Avatar } from "../ui/avatar.js";
 import { IconButton } from "../ui/button.js";
 import { Icon } from "../ui/icon.js";

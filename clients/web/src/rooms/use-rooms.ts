@@ -1,6 +1,6 @@
 import type { Room, RoomSnapshot } from "@starling/client";
+import { useStarling, useStore } from "@starling/react";
 import { useCallback, useRef, useSyncExternalStore } from "react";
-import { useStarling, useStore } from "../starling.js";
 
 /** The present state of each of these rooms; the same array until one of them changes. */
 export function useSnapshots(rooms: readonly Room[]): readonly RoomSnapshot[] {

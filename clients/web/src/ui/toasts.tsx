@@ -1,5 +1,5 @@
 import { Store } from "@starling/client";
-import { useStore } from "../starling.js";
+import { useStore } from "@starling/react";
 import { IconButton } from "./button.js";
 
 interface Toast {

@@ -1,6 +1,7 @@
 //! `cargo xtask test`: everything from a fresh clone to one closing line.
 
 use std::collections::HashMap;
+use std::path::Path;
 use std::process::{ExitCode, ExitStatus};
 use std::time::{Duration, Instant};
 
@@ -58,7 +59,7 @@ pub fn run(args: &Args) -> Result<ExitCode> {
     let mut scores = reader.finish(status.success(), Instant::now());
     if let Some(folder) = clients {
         say::heading(folder);
-        run_clients(folder, &mut scores);
+        run_clients(folder, &graph.target_directory, &mut scores);
     }
     Ok(close(&scores))
 }
@@ -131,10 +132,10 @@ fn clients() -> Result<Option<&'static str>> {
 }
 
 /// A fault here is a failure like any other, so that the closing line still comes.
-fn run_clients(folder: &str, scores: &mut Scores) {
+fn run_clients(folder: &str, target: &Path, scores: &mut Scores) {
     let started = Instant::now();
     let mut tally = Tally::default();
-    let fault = match npm_test(folder, &mut tally) {
+    let fault = match npm_test(folder, target, &mut tally) {
         Ok(status) if tally.failed > 0 || !status.success() => Some(format!("npm test ended with {status}")),
         Ok(_) if tally.passed == 0 => Some("npm test ran no test".to_owned()),
         Ok(_) => None,
@@ -147,12 +148,14 @@ fn run_clients(folder: &str, scores: &mut Scores) {
     scores.add(folder, tally, started.elapsed());
 }
 
-fn npm_test(folder: &str, tally: &mut Tally) -> Result<ExitStatus> {
+fn npm_test(folder: &str, target: &Path, tally: &mut Tally) -> Result<ExitStatus> {
     let npm = |args: &[&str]| {
         let mut npm = shell::command("npm");
         npm.args(args)
             .current_dir(shell::root().join(folder))
-            .env("NO_COLOR", "1");
+            .env("NO_COLOR", "1")
+            // Built above; what needs it must not be skipped.
+            .env("STARLING_BINARY", target.join("debug/starling"));
         npm
     };
     shell::run(&mut npm(&["ci", "--no-audit", "--no-fund"]))?;

@@ -29,18 +29,21 @@ const REBUILD: &str = "cargo xtask web";
 /// The npm workspaces.
 const CLIENTS: &str = "clients";
 /// The packages that make the app, in the order in which they are built.
-const PACKAGES: [&str; 2] = ["@starling/client", "@starling/web"];
+const PACKAGES: [&str; 3] = ["@starling/client", "@starling/react", "@starling/web"];
 const BUILT: &str = "clients/web/dist";
 const SHIPPED: &str = "crates/starling-gateway/web";
 const STAMP: &str = "stamp";
 /// The table of the shipped files, in Rust.
 const TABLE: &str = "crates/starling-gateway/src/http/web/files.rs";
 /// What the app is made from, as git names it. Its packages are in [`LOCK`].
-const SOURCES: [&str; 9] = [
+const SOURCES: [&str; 12] = [
     "clients/tsconfig.base.json",
     "clients/client/src",
     "clients/client/package.json",
     "clients/client/tsdown.config.ts",
+    "clients/react/src",
+    "clients/react/package.json",
+    "clients/react/tsdown.config.ts",
     "clients/web/src",
     "clients/web/index.html",
     "clients/web/package.json",

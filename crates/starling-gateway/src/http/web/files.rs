@@ -4,18 +4,18 @@ use super::File;
 
 pub(super) const FILES: &[File] = &[
     File {
+        path: "assets/admin-page-BXlVLhIu.js",
+        etag: "3a55bc6a69c1ddc6",
+        identity: include_bytes!("../../../web/assets/admin-page-BXlVLhIu.js"),
+        gzip: include_bytes!("../../../web/assets/admin-page-BXlVLhIu.js.gz"),
+        brotli: include_bytes!("../../../web/assets/admin-page-BXlVLhIu.js.br"),
+    },
+    File {
         path: "assets/admin-page-BZuIOKPH.css",
         etag: "e2317c71c4e3b457",
         identity: include_bytes!("../../../web/assets/admin-page-BZuIOKPH.css"),
         gzip: include_bytes!("../../../web/assets/admin-page-BZuIOKPH.css.gz"),
         brotli: include_bytes!("../../../web/assets/admin-page-BZuIOKPH.css.br"),
-    },
-    File {
-        path: "assets/admin-page-D9A_q9Wh.js",
-        etag: "e0774634700e9663",
-        identity: include_bytes!("../../../web/assets/admin-page-D9A_q9Wh.js"),
-        gzip: include_bytes!("../../../web/assets/admin-page-D9A_q9Wh.js.gz"),
-        brotli: include_bytes!("../../../web/assets/admin-page-D9A_q9Wh.js.br"),
     },
     File {
         path: "assets/favicon-1nOwpmdz.svg",
@@ -32,11 +32,11 @@ pub(super) const FILES: &[File] = &[
         brotli: include_bytes!("../../../web/assets/index-CjQS4ghq.css.br"),
     },
     File {
-        path: "assets/index-q8lCpp6F.js",
-        etag: "5f3ab05323175877",
-        identity: include_bytes!("../../../web/assets/index-q8lCpp6F.js"),
-        gzip: include_bytes!("../../../web/assets/index-q8lCpp6F.js.gz"),
-        brotli: include_bytes!("../../../web/assets/index-q8lCpp6F.js.br"),
+        path: "assets/index-isI6BzTq.js",
+        etag: "a1440089cd8a973c",
+        identity: include_bytes!("../../../web/assets/index-isI6BzTq.js"),
+        gzip: include_bytes!("../../../web/assets/index-isI6BzTq.js.gz"),
+        brotli: include_bytes!("../../../web/assets/index-isI6BzTq.js.br"),
     },
     File {
         path: "assets/msgpack-6sFMDyuV-_2WQH9jO.js",
@@ -47,7 +47,7 @@ pub(super) const FILES: &[File] = &[
     },
     File {
         path: "index.html",
-        etag: "5d36c6ba38cb999a",
+        etag: "3a7013dc3a1d0a2f",
         identity: include_bytes!("../../../web/index.html"),
         gzip: include_bytes!("../../../web/index.html.gz"),
         brotli: include_bytes!("../../../web/index.html.br"),
