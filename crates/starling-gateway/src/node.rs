@@ -287,17 +287,11 @@ impl Node {
         }
     }
 
-    /// Ends the subscription of a room, in the background.
-    pub(crate) fn unsubscribe_room(self: &Arc<Self>, room: RoomId) {
-        if room.is_reserved() {
-            return;
+    /// Ends the subscription of an ordinary room.
+    pub(crate) async fn unsubscribe_room(&self, room: &RoomId) {
+        if let Err(error) = self.backend.bus.unsubscribe(&[Topic::Room(room.clone())]).await {
+            tracing::debug!(error = &error as &dyn std::error::Error, "cannot unsubscribe");
         }
-        let node = self.clone();
-        self.tasks.spawn(async move {
-            if let Err(error) = node.backend.bus.unsubscribe(&[Topic::Room(room)]).await {
-                tracing::debug!(error = &error as &dyn std::error::Error, "cannot unsubscribe");
-            }
-        });
     }
 
     /// The first session of a user is here: hear what concerns them.

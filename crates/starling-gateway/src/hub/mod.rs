@@ -85,7 +85,9 @@ pub(crate) enum ToShard {
         heads: Result<Vec<Head>, Unavailable>,
         subscribed: bool,
     },
-    /// The same.
+    /// The bus has ended the subscription of a closed room, or was not there to do it.
+    Unsubscribed(RoomId),
+    /// From the shard's own background reads.
     Filled {
         room: RoomId,
         events: Result<Vec<RoomEvent>, Unavailable>,

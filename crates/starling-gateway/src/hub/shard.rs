@@ -53,6 +53,9 @@ struct Shard {
     /// Rooms with something to hand out.
     dirty: Vec<RoomId>,
     to_open: Vec<RoomId>,
+    /// Rooms whose subscription is being ended. One that is wanted again waits until it is: the end must not come after
+    /// the new beginning.
+    closing: HashSet<RoomId>,
     counts: HashSet<RoomId>,
 }
 
@@ -66,6 +69,7 @@ pub(crate) async fn run_shard(node: Arc<Node>, mut inbox: mpsc::Receiver<ToShard
         timers_set: 0,
         dirty: Vec::new(),
         to_open: Vec::new(),
+        closing: HashSet::new(),
         counts: HashSet::new(),
     };
     let mut burst = Vec::with_capacity(BURST);
@@ -130,6 +134,9 @@ impl Shard {
                 heads,
                 subscribed,
             } => self.opened(&rooms, heads, subscribed),
+            ToShard::Unsubscribed(room) => {
+                self.closing.remove(&room);
+            }
             ToShard::Resubscribed {
                 rooms,
                 heads,
@@ -345,10 +352,11 @@ impl Shard {
     /// Subscribes to new rooms and reads where their logs stand: first the one, then the other, so that nothing falls
     /// between.
     fn start_opening(&mut self) {
-        if self.to_open.is_empty() {
+        let closing = &self.closing;
+        let rooms: Vec<RoomId> = self.to_open.extract_if(.., |id| !closing.contains(id)).collect();
+        if rooms.is_empty() {
             return;
         }
-        let rooms = std::mem::take(&mut self.to_open);
         let node = self.node.clone();
         self.node.tasks.spawn(async move {
             let subscribed = node.subscribe_rooms(&rooms).await;
@@ -423,11 +431,23 @@ impl Shard {
         {
             room.close(&self.node.metrics);
             self.node.metrics.rooms.down();
-            self.node.unsubscribe_room(id.clone());
+            self.end_subscription(id.clone());
             if self.rooms.capacity() > 1024 && self.rooms.len() < self.rooms.capacity() / 4 {
                 self.rooms.shrink_to_fit();
             }
         }
+    }
+
+    fn end_subscription(&mut self, id: RoomId) {
+        if id.is_reserved() {
+            return;
+        }
+        self.closing.insert(id.clone());
+        let node = self.node.clone();
+        self.node.tasks.spawn(async move {
+            node.unsubscribe_room(&id).await;
+            node.hub.tell(&id.clone(), ToShard::Unsubscribed(id)).await;
+        });
     }
 
     // ---- time -------------------------------------------------------------------------------------------------

@@ -13,6 +13,8 @@ pub(crate) enum Fault {
     Late(Duration),
     /// It loses some, repeats some, and hands some on behind those that came after them; and says nothing of it.
     Bad,
+    /// It ends subscriptions so much later.
+    EndsLate(Duration),
 }
 
 /// See the module.
@@ -38,6 +40,9 @@ impl Bus for FaultyBus {
     }
 
     async fn unsubscribe(&self, topics: &[Topic]) -> Result<(), Unavailable> {
+        if let Fault::EndsLate(by) = self.fault {
+            tokio::time::sleep(by).await;
+        }
         self.bus.unsubscribe(topics).await
     }
 
@@ -66,6 +71,7 @@ impl FaultyReceiver {
         self.arrived += 1;
         match self.fault {
             Fault::Late(by) => self.waiting.push_back((now + by, event)),
+            Fault::EndsLate(_) => self.waiting.push_back((now, event)),
             Fault::Bad => match self.arrived % 7 {
                 0 | 3 => {}
                 1 => self.waiting.extend([(now, event.clone()), (now, event)]),

@@ -46,6 +46,10 @@ async fn on_a_bad_bus() -> Harness {
     harness_with(Some(Fault::Bad)).await
 }
 
+async fn on_a_bus_that_ends_late() -> Harness {
+    harness_with(Some(Fault::EndsLate(Duration::from_millis(20)))).await
+}
+
 async fn harness_with(fault: Option<Fault>) -> Harness {
     let folder = TempDir::new().expect("a folder");
     let config = EmbeddedConfig {
@@ -101,4 +105,8 @@ mod late {
 
 mod bad {
     themes_of_order!(crate::on_a_bad_bus);
+}
+
+mod ends_late {
+    starling_testkit::e2e_ephemeral!(crate::on_a_bus_that_ends_late, Json);
 }
