@@ -121,6 +121,11 @@ impl ConnTask {
         task
     }
 
+    /// The node, and the key of the connection on it.
+    pub(crate) fn belongs_to(&self) -> (Arc<Node>, u64) {
+        (self.node.clone(), self.conn.key)
+    }
+
     /// When something is due next.
     fn next_due(&self) -> Instant {
         if let Phase::Closing(until) = self.phase {

@@ -68,7 +68,7 @@ pub(crate) async fn upgrade(
     }
     let on_upgrade = hyper::upgrade::on(&mut request);
     node.metrics.handshakes.inc("accepted");
-    node.tasks.spawn(run(
+    node.tasks.spawn(begin(
         node.clone(),
         on_upgrade,
         chosen.unwrap_or_default(),
@@ -174,8 +174,9 @@ pub(super) async fn limit_rate(
     }
 }
 
-/// From the answered handshake to the end of the connection.
-async fn run(node: Arc<Node>, on_upgrade: OnUpgrade, codec: Codec, identity: Option<Identity>) {
+/// From the answered handshake to a connection that lives. What this needs is much, and gone by then: the connection
+/// itself is another task, a small one.
+async fn begin(node: Arc<Node>, on_upgrade: OnUpgrade, codec: Codec, identity: Option<Identity>) {
     let (stream, leftover) = match on_upgrade.await.map(raw_stream) {
         Ok(Some(raw)) => raw,
         Ok(None) => {
@@ -207,11 +208,17 @@ async fn run(node: Arc<Node>, on_upgrade: OnUpgrade, codec: Codec, identity: Opt
             None
         }
     };
-    let key = conn.key;
-    // The task is small and lives as long as the connection; what came before it is gone by then.
-    let ended = ConnTask::new(node.clone(), conn, session, leftover).await;
+    node.tasks
+        .spawn(live(ConnTask::new(node.clone(), conn, session, leftover)));
+}
+
+/// A connection while it lives, and its end. 100,000 of these wait at once.
+async fn live(task: ConnTask) {
+    let (node, key) = task.belongs_to();
+    let ended = task.await;
     node.strangers.lock().remove(&key);
-    session::close(&node, ended).await;
+    // In a box: it would make every living connection as large as the end of one.
+    Box::pin(session::close(&node, ended)).await;
     node.metrics.connections.down();
 }
 
