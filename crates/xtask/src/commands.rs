@@ -3,5 +3,6 @@
 
 pub mod check;
 pub mod fuzz;
+mod ops;
 pub mod test;
 pub mod web;

@@ -61,6 +61,24 @@ pub const PACKAGES: &[Package] = &[
         why: "the balancer in front of several gateways",
     },
     Package {
+        apt: "openssl",
+        gives: Gives::Program("openssl"),
+        service: None,
+        why: "a certificate to test nginx's TLS with",
+    },
+    Package {
+        apt: "prometheus",
+        gives: Gives::Program("promtool"),
+        service: Some("prometheus.service"),
+        why: "checks the rules and runs their tests",
+    },
+    Package {
+        apt: "prometheus-alertmanager",
+        gives: Gives::Program("amtool"),
+        service: Some("prometheus-alertmanager.service"),
+        why: "checks the example of routing alerts",
+    },
+    Package {
         apt: "chromium",
         gives: Gives::Program("chromium"),
         service: None,

@@ -1,4 +1,4 @@
-//! The Python of the end-to-end suite: a virtualenv with the packages that the suite pins.
+//! Our Python: a virtualenv with the packages that the end-to-end suite and `cargo xtask check ops` pin.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -10,29 +10,31 @@ use crate::{say, shell};
 /// The environment variable that tells the tests which interpreter to start.
 pub const VARIABLE: &str = "STARLING_TEST_PYTHON";
 
-const REQUIREMENTS: &str = "crates/starling-server/tests/python/requirements.txt";
+const REQUIREMENTS: [&str; 2] = [
+    "crates/starling-server/tests/python/requirements.txt",
+    "crates/xtask/ops-requirements.txt",
+];
 
-/// Makes the virtualenv, unless it is there and fresh, and returns its interpreter. `None` where the suite pins
-/// nothing.
-pub fn interpreter(target: &Path) -> Result<Option<PathBuf>> {
-    let file = shell::root().join(REQUIREMENTS);
-    if !file.is_file() {
-        return Ok(None);
+/// Makes the virtualenv, unless it is there and fresh, and returns its interpreter.
+pub fn interpreter(target: &Path) -> Result<PathBuf> {
+    let mut wanted = String::new();
+    for file in REQUIREMENTS {
+        let text = std::fs::read_to_string(shell::root().join(file));
+        wanted.push_str(&text.with_context(|| format!("cannot read {file}"))?);
     }
-    let wanted = std::fs::read_to_string(&file).with_context(|| format!("cannot read {REQUIREMENTS}"))?;
     let folder = target.join("python-venv");
     let stamp = folder.join("installed.txt");
     let python = folder.join("bin/python");
     // The interpreter of a virtualenv is a link: it dies with the system's.
     let alive = shell::succeeds(shell::command(&python).args(["-c", "pass"]));
     if !alive || std::fs::read_to_string(&stamp).ok().as_ref() != Some(&wanted) {
-        make(&folder, &python, &file)?;
+        make(&folder, &python)?;
         std::fs::write(&stamp, wanted).with_context(|| format!("cannot write {}", stamp.display()))?;
     }
-    Ok(Some(python))
+    Ok(python)
 }
 
-fn make(folder: &Path, python: &Path, requirements: &Path) -> Result<()> {
+fn make(folder: &Path, python: &Path) -> Result<()> {
     if folder.exists() {
         std::fs::remove_dir_all(folder).with_context(|| format!("cannot remove {}", folder.display()))?;
     }
@@ -47,18 +49,14 @@ fn make(folder: &Path, python: &Path, requirements: &Path) -> Result<()> {
     };
     if shell::succeeds(shell::command("python3").args(["-c", "import ensurepip"])) {
         venv(&[])?;
-        return shell::run(pip(python).arg("-r").arg(requirements));
+        return shell::run(&mut pip(python));
     }
     // A python3 without ensurepip makes a virtualenv without pip; the system's pip fills it from outside.
     say::line("python3 has no ensurepip: installing with the system's pip");
     venv(&["--without-pip"])?;
     let ask = "import sysconfig; print(sysconfig.get_path('purelib'))";
     let site = shell::read(shell::command(python).args(["-c", ask]))?;
-    shell::run(
-        pip(Path::new("python3"))
-            .args(["--target", site.trim(), "-r"])
-            .arg(requirements),
-    )
+    shell::run(pip(Path::new("python3")).args(["--target", site.trim()]))
 }
 
 fn pip(python: &Path) -> Command {
@@ -71,5 +69,8 @@ fn pip(python: &Path) -> Command {
         "--no-input",
         "--disable-pip-version-check",
     ]);
+    for file in REQUIREMENTS {
+        pip.args(["-r", file]);
+    }
     pip
 }

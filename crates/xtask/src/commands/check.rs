@@ -10,7 +10,7 @@ use clap::ValueEnum;
 use crate::arrows::{Graph, RULES, violations};
 use crate::{say, shell};
 
-/// Check formatting, lints, documentation, dependencies, generated files and shell scripts.
+/// Check formatting, lints, documentation, dependencies, generated files, shell scripts and what operators deploy.
 #[derive(clap::Args)]
 pub struct Args {
     /// The steps to run; all by default
@@ -38,6 +38,8 @@ enum Step {
     Web,
     /// bash -n
     Scripts,
+    /// nginx, docker compose, Kubernetes, Prometheus: read by the programs that they are for
+    Ops,
 }
 
 /// A file in the repository that the program `starling` writes.
@@ -101,6 +103,7 @@ impl Step {
             Self::Generated => "generated",
             Self::Web => "web",
             Self::Scripts => "scripts",
+            Self::Ops => "ops",
         }
     }
 
@@ -127,6 +130,7 @@ impl Step {
             Self::Generated => generated(write),
             Self::Web => super::web::check(),
             Self::Scripts => scripts(),
+            Self::Ops => super::ops::check(),
         }
     }
 }

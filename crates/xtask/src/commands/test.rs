@@ -39,7 +39,7 @@ pub fn run(args: &Args) -> Result<ExitCode> {
     let mut python = None;
     if needs_fixtures(&graph, args.only.as_deref()) {
         machine::ensure()?;
-        python = python::interpreter(&graph.target_directory)?;
+        python = Some(python::interpreter(&graph.target_directory)?);
     }
 
     say::heading("build");
