@@ -31,7 +31,7 @@ struct Bench {
 
 type Check = (&'static str, fn(&Bench) -> Result<()>);
 
-const CHECKS: [Check; 7] = [
+const CHECKS: [Check; 8] = [
     ("nginx", nginx),
     ("docker compose", compose),
     ("Dockerfile", dockerfile),
@@ -39,6 +39,7 @@ const CHECKS: [Check; 7] = [
     ("Redis", redis),
     ("Kubernetes", kubernetes),
     ("Prometheus", prometheus),
+    ("k6", k6),
 ];
 
 /// Runs all of them, also after one has failed.
@@ -255,6 +256,19 @@ fn prometheus(_: &Bench) -> Result<()> {
     shell::run(shell::command(&promtool).args(["test", "rules", "deploy/prometheus/tests/alerts.yml"]))?;
     shell::run(shell::command(&amtool).args(["check-config", "deploy/alertmanager/alertmanager.yml"]))?;
     say::line("promtool took the rules and their tests");
+    Ok(())
+}
+
+/// Every scenario is compiled with what it imports, and its options are read.
+fn k6(bench: &Bench) -> Result<()> {
+    let k6 = bench.python.with_file_name("k6");
+    for entry in fs::read_dir(shell::root().join("loadtest/k6"))? {
+        let file = entry?.path();
+        if file.extension().is_some_and(|ending| ending == "js") {
+            let mut inspect = shell::command(&k6);
+            shell::read(inspect.args(["inspect", "--env", "SECRET=none"]).arg(file))?;
+        }
+    }
     Ok(())
 }
 
