@@ -1,6 +1,6 @@
-//! The queries in the files of deploy/.
+//! The queries and variables in the files that operators deploy.
 
-use std::{fs, path::Path};
+use std::{collections::BTreeSet, fs, path::Path};
 
 use serde_json::Value;
 
@@ -92,4 +92,35 @@ impl Rules {
         );
         rules
     }
+}
+
+/// The files that configure gateways by variables, and those that tell operators to.
+pub(crate) const SETTING: [&str; 8] = [
+    "docker-compose.yml",
+    "deploy/Dockerfile",
+    "k8s/base/kustomization.yaml",
+    "k8s/base/deployment.yaml",
+    "k8s/overlays/dev/kustomization.yaml",
+    "k8s/overlays/production/kustomization.yaml",
+    "loadtest/README.md",
+    "loadtest/k6/README.md",
+];
+
+/// The variables of keys in a text; only those of a section, for others may be the deployment's own.
+pub(crate) fn variables_in(text: &str) -> impl Iterator<Item = &str> {
+    text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_')
+        .filter(|word| word.starts_with("STARLING_") && word.contains("__"))
+}
+
+/// The variables of all keys in the example configuration.
+pub(crate) fn variables_of_keys(example: &str) -> BTreeSet<String> {
+    let (mut section, mut variables) = (String::new(), BTreeSet::new());
+    for line in example.lines() {
+        if let Some(name) = line.strip_prefix('[').and_then(|line| line.strip_suffix(']')) {
+            section = name.to_ascii_uppercase();
+        } else if let Some((key, _)) = line.trim_start_matches("# ").split_once(" = ") {
+            variables.insert(format!("STARLING_{section}__{}", key.to_ascii_uppercase()));
+        }
+    }
+    variables
 }

@@ -1,5 +1,5 @@
-//! What operators look at in the night: every name in deploy/'s dashboards and rules is one that a gateway tells, and
-//! every alert has its page in the runbook and a case that fires it.
+//! What operators look at in the night and deploy by day: every name in deploy/'s dashboards and rules is one that a
+//! gateway tells, every alert has its page in the runbook and a case that fires it, and every variable is a key.
 //!
 //! | module | what it holds |
 //! |---|---|
@@ -77,4 +77,24 @@ fn every_alert_has_a_page_and_a_case() {
         let link = format!("docs/runbook.md#{}\n", alert.to_lowercase());
         assert!(rules.contains(&link), "{alert} does not name its page");
     }
+}
+
+/// A misspelt one only warns, for it may be another program's.
+#[test]
+fn every_variable_that_is_set_is_a_key() {
+    let example = support::starling()
+        .args(["config", "--example"])
+        .output()
+        .unwrap();
+    let known = files::variables_of_keys(std::str::from_utf8(&example.stdout).unwrap());
+    assert!(known.contains("STARLING_SERVER__LISTEN") && known.contains("STARLING_AUTH__HS256_SECRET"));
+    let mut faults = Vec::new();
+    for file in files::SETTING {
+        let text = read(file);
+        let set: Vec<_> = files::variables_in(&text).collect();
+        assert!(!set.is_empty(), "{file} sets nothing");
+        let unknown = set.iter().filter(|name| !known.contains(**name));
+        faults.extend(unknown.map(|name| format!("{file}: {name}")));
+    }
+    assert!(faults.is_empty(), "no such keys:\n{}", faults.join("\n"));
 }

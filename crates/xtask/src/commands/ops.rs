@@ -31,7 +31,7 @@ struct Bench {
 
 type Check = (&'static str, fn(&Bench) -> Result<()>);
 
-const CHECKS: [Check; 8] = [
+const CHECKS: [Check; 9] = [
     ("nginx", nginx),
     ("docker compose", compose),
     ("Dockerfile", dockerfile),
@@ -39,6 +39,7 @@ const CHECKS: [Check; 8] = [
     ("Redis", redis),
     ("Kubernetes", kubernetes),
     ("Prometheus", prometheus),
+    ("traces and Grafana", settings),
     ("k6", k6),
 ];
 
@@ -256,6 +257,28 @@ fn prometheus(_: &Bench) -> Result<()> {
     shell::run(shell::command(&promtool).args(["test", "rules", "deploy/prometheus/tests/alerts.yml"]))?;
     shell::run(shell::command(&amtool).args(["check-config", "deploy/alertmanager/alertmanager.yml"]))?;
     say::line("promtool took the rules and their tests");
+    Ok(())
+}
+
+/// Files whose own programs no package registry has: held to schemas of ours, which know what we use of them.
+fn settings(bench: &Bench) -> Result<()> {
+    let rows: [(&str, &[&str]); 3] = [
+        ("otel-collector", &["otel-collector/config.yml"]),
+        ("tempo", &["tempo/config.yml"]),
+        (
+            "grafana",
+            &[
+                "grafana/provisioning/datasources/starling.yml",
+                "grafana/provisioning/dashboards/starling.yml",
+            ],
+        ),
+    ];
+    for (schema, files) in rows {
+        let schema = format!("deploy/schemas/{schema}.json");
+        let mut check = bench.module(&["check_jsonschema", "--schemafile", &schema]);
+        check.args(files.iter().map(|file| format!("deploy/{file}")));
+        shell::run(&mut check)?;
+    }
     Ok(())
 }
 
