@@ -49,8 +49,6 @@ const PUBLISH_BURST: usize = 256;
 const FILLS_AT_ONCE: usize = 4;
 /// Reads of the log for members that are behind, at once on this node.
 const PAGES_AT_ONCE: usize = 16;
-/// Events that one fill reads.
-const FILL: usize = 500;
 /// Events of a reserved room that are looked at for what a session has missed of it.
 const RECENT: u64 = 100;
 
@@ -85,8 +83,8 @@ pub struct Node {
     refusing: AtomicBool,
     publisher: mpsc::Sender<(Topic, Bytes)>,
     next_key: AtomicU64,
-    fills: Semaphore,
-    pages: Semaphore,
+    pub(crate) fills: Semaphore,
+    pub(crate) pages: Semaphore,
     /// Users whose topic is to be followed or not any more.
     user_topics: Mutex<HashSet<UserId>>,
     user_topics_changed: Notify,
@@ -361,43 +359,6 @@ impl Node {
             reply: None,
         };
         self.hub.tell(room, ToShard::Attach(attach)).await;
-    }
-
-    // ---- reads for the hub ------------------------------------------------------------------------------------
-
-    /// Reads what may close a hole, in the background.
-    pub(crate) fn fill_hole(self: &Arc<Self>, room: RoomId, after: u64) {
-        let node = self.clone();
-        self.tasks.spawn(async move {
-            // The semaphores are never closed.
-            let _turn = node.fills.acquire().await;
-            let events = node.backend.log.read(&room, after, FILL).await;
-            node.hub
-                .tell(&room.clone(), ToShard::Filled { room, events })
-                .await;
-        });
-    }
-
-    /// Asks the log how far a room has come, for a session that is ahead of this node, in the background.
-    pub(crate) fn look_at_head(self: &Arc<Self>, attach: Attach) {
-        let node = self.clone();
-        self.tasks.spawn(async move {
-            let room = attach.room.clone();
-            let heads = node.backend.log.heads(std::slice::from_ref(&room)).await;
-            node.hub.tell(&room, ToShard::Looked { attach, heads }).await;
-        });
-    }
-
-    /// Reads a page for members that are behind, in the background.
-    pub(crate) fn read_page(self: &Arc<Self>, room: RoomId, after: u64, limit: usize) {
-        let node = self.clone();
-        self.tasks.spawn(async move {
-            let _turn = node.pages.acquire().await;
-            let events = node.backend.log.read(&room, after, limit).await;
-            node.hub
-                .tell(&room.clone(), ToShard::Page { room, after, events })
-                .await;
-        });
     }
 
     // ---- state ------------------------------------------------------------------------------------------------

@@ -62,14 +62,6 @@ impl Users {
         self.shard(user).lock().get(user).cloned().unwrap_or_default()
     }
 
-    /// The keys of their connections.
-    pub(crate) fn keys(&self, user: &UserId) -> Vec<u64> {
-        let shard = self.shard(user).lock();
-        shard
-            .get(user)
-            .map_or_else(Vec::new, |sessions| sessions.iter().map(|s| s.conn.key).collect())
-    }
-
     /// Whether one of the user's sessions here is such.
     pub(crate) fn any_session(&self, user: &UserId, such: impl Fn(&Session) -> bool) -> bool {
         self.shard(user)

@@ -9,7 +9,7 @@ pub(crate) mod outbox;
 pub(crate) mod task;
 
 use std::{
-    io,
+    io::{self, IoSlice},
     sync::{
         Arc,
         atomic::{AtomicU16, Ordering::Relaxed},
@@ -50,12 +50,30 @@ pub(crate) enum Sent {
     Full,
 }
 
+/// What takes a connection's bytes without waiting for the peer: a socket of the kernel.
+pub(crate) trait Socket: Send + Sync + 'static {
+    /// Takes as many bytes as there is room for; `WouldBlock` where there is none.
+    fn try_write(&self, bytes: &[u8]) -> io::Result<usize>;
+    /// The same for several pieces.
+    fn try_write_vectored(&self, pieces: &[IoSlice<'_>]) -> io::Result<usize>;
+}
+
+impl Socket for TcpStream {
+    fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
+        self.try_write(bytes)
+    }
+
+    fn try_write_vectored(&self, pieces: &[IoSlice<'_>]) -> io::Result<usize> {
+        self.try_write_vectored(pieces)
+    }
+}
+
 /// The handle by which every task writes to a socket.
-pub(crate) struct Conn {
+pub(crate) struct Conn<K = TcpStream> {
     /// Unique on this node.
     pub(crate) key: u64,
     pub(crate) codec: Codec,
-    stream: TcpStream,
+    stream: K,
     out: Mutex<Outbox>,
     /// Wakes the connection's future: something waits to be drained, or the socket shall close.
     waker: AtomicWaker,
@@ -65,14 +83,8 @@ pub(crate) struct Conn {
     metrics: Arc<Metrics>,
 }
 
-impl Conn {
-    pub(crate) fn new(
-        key: u64,
-        codec: Codec,
-        stream: TcpStream,
-        bounds: Bounds,
-        metrics: Arc<Metrics>,
-    ) -> Self {
+impl<K: Socket> Conn<K> {
+    pub(crate) fn new(key: u64, codec: Codec, stream: K, bounds: Bounds, metrics: Arc<Metrics>) -> Self {
         Self {
             key,
             codec,
@@ -226,31 +238,15 @@ impl Conn {
         }
     }
 
-    /// Writes what waits. `Ready(true)` when the last of it went out just now, `Ready(false)` when nothing waited.
-    fn poll_drain(&self, cx: &mut Context<'_>) -> Poll<bool> {
-        if self.is_clear() {
-            return Poll::Ready(false);
+    /// Writes what waits, as much as is taken now; `true` when nothing is left.
+    pub(crate) fn drain(&self) -> bool {
+        let mut out = self.out.lock();
+        match out.write_to(&self.stream, &self.metrics) {
+            Ok(()) => {}
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            Err(_) => out.end(&self.metrics),
         }
-        loop {
-            match self.stream.poll_write_ready(cx) {
-                Poll::Pending => return Poll::Pending,
-                Poll::Ready(Err(_)) => {
-                    self.out.lock().end(&self.metrics);
-                    return Poll::Ready(true);
-                }
-                Poll::Ready(Ok(())) => {}
-            }
-            let mut out = self.out.lock();
-            match out.write_to(&self.stream, &self.metrics) {
-                Ok(()) if out.is_empty() => return Poll::Ready(true),
-                Ok(()) => {}
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                Err(_) => {
-                    out.end(&self.metrics);
-                    return Poll::Ready(true);
-                }
-            }
-        }
+        out.is_empty()
     }
 
     /// The last frame: after it nothing is taken. A slow consumer's queue is dropped but for the frame that is half
@@ -266,5 +262,27 @@ impl Conn {
             out.push(close_frame, false, &self.metrics);
         }
         out.refuse_more();
+    }
+}
+
+impl Conn {
+    /// Writes what waits. `Ready(true)` when the last of it went out just now, `Ready(false)` when nothing waited.
+    fn poll_drain(&self, cx: &mut Context<'_>) -> Poll<bool> {
+        if self.is_clear() {
+            return Poll::Ready(false);
+        }
+        loop {
+            match self.stream.poll_write_ready(cx) {
+                Poll::Pending => return Poll::Pending,
+                Poll::Ready(Err(_)) => {
+                    self.out.lock().end(&self.metrics);
+                    return Poll::Ready(true);
+                }
+                Poll::Ready(Ok(())) => {}
+            }
+            if self.drain() {
+                return Poll::Ready(true);
+            }
+        }
     }
 }

@@ -7,9 +7,9 @@ use std::{
 };
 
 use bytes::{Buf, Bytes};
-use tokio::{net::TcpStream, time::Instant};
+use tokio::time::Instant;
 
-use super::Class;
+use super::{Class, Socket};
 use crate::metrics::Metrics;
 
 /// How much may wait. A quarter of it for ephemeral frames, half for durable ones, all of it for replies: so a socket
@@ -80,7 +80,7 @@ impl Outbox {
     }
 
     /// One write; what the kernel took is forgotten, and the memory freed with the last of it.
-    pub(crate) fn write_to(&mut self, stream: &TcpStream, metrics: &Metrics) -> io::Result<()> {
+    pub(crate) fn write_to(&mut self, stream: &impl Socket, metrics: &Metrics) -> io::Result<()> {
         let Some(waiting) = &mut self.waiting else {
             return Ok(());
         };

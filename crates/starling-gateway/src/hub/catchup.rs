@@ -11,53 +11,54 @@ use starling_protocol::event::{Gap, Lagging};
 
 use super::{
     Attach, Attached, From,
+    context::{Ask, Context},
     fanout::concat,
     room::{Member, Mode, Room},
     shared::SharedEvent,
 };
-use crate::{conn::Class, node::Node};
+use crate::conn::{Class, Socket};
 
 /// Bytes written at once while catching up: what a socket's kernel buffer holds.
 const CHUNK: usize = 32 << 10;
 /// Events read from the log at once.
 pub(super) const PAGE: usize = 200;
 
-impl Room {
+impl<K: Socket> Room<K> {
     /// Adds a session that begins where it asked, held until its reply is written. Where it is ahead of this node, the
     /// log is asked first: the node may be behind, or what the client saw was lost.
-    pub(super) fn attach(&mut self, attach: Attach, node: &Arc<Node>) {
+    pub(super) fn attach(&mut self, attach: Attach<K>, cx: &mut Context<K>) {
         if attach.from.seq() > self.head.seq {
-            node.look_at_head(attach);
+            cx.asks.push(Ask::Head(attach));
         } else {
-            self.admit(attach, node);
+            self.admit(attach, cx);
         }
     }
 
     /// The log was asked for a session that is ahead of this node.
-    pub(super) fn looked(&mut self, attach: Attach, logged: u64, node: &Arc<Node>) {
+    pub(super) fn looked(&mut self, attach: Attach<K>, logged: u64, cx: &mut Context<K>) {
         if (self.head.seq + 1..=logged).contains(&attach.from.seq()) {
             self.ahead.push(attach);
         } else {
-            self.admit(attach, node);
+            self.admit(attach, cx);
         }
     }
 
     /// Adds the sessions that this node has reached.
-    pub(super) fn admit_reached(&mut self, node: &Arc<Node>) {
+    pub(super) fn admit_reached(&mut self, cx: &mut Context<K>) {
         if !self.ahead.is_empty() {
             let head = self.head.seq;
             let (reached, ahead) = std::mem::take(&mut self.ahead)
                 .into_iter()
                 .partition(|attach| attach.from.seq() <= head);
             self.ahead = ahead;
-            let reached: Vec<Attach> = reached;
+            let reached: Vec<Attach<K>> = reached;
             for attach in reached {
-                self.admit(attach, node);
+                self.admit(attach, cx);
             }
         }
     }
 
-    fn admit(&mut self, attach: Attach, node: &Arc<Node>) {
+    fn admit(&mut self, attach: Attach<K>, cx: &mut Context<K>) {
         let Attach {
             session,
             from,
@@ -103,7 +104,7 @@ impl Room {
                 });
             }
             (From::Cursor(cursor), _) => {
-                let start = self.start_at(cursor, &budget, node);
+                let start = self.start_at(cursor, &budget, cx);
                 attached.limited = start.limited;
                 attached.gap = start.gap;
                 self.members.put(Member {
@@ -120,15 +121,15 @@ impl Room {
                 // The asker is gone: its session has ended, or will detach.
                 drop(reply.send(Ok(attached)));
             }
-            None => self.catch_up(key, node),
+            None => self.catch_up(key, cx),
         }
     }
 
     /// Where a client with this cursor begins, and what it must be told.
-    fn start_at(&self, cursor: Cursor, budget: &AtomicI64, node: &Arc<Node>) -> Start {
+    fn start_at(&self, cursor: Cursor, budget: &AtomicI64, cx: &Context<K>) -> Start {
         let head = self.head;
         let gap = |from: u64, to: u64, rewind_to: Option<u64>| {
-            node.metrics.gaps_told.inc();
+            cx.metrics.gaps_told.inc();
             Some(Gap {
                 room_id: self.id.clone(),
                 from,
@@ -152,7 +153,7 @@ impl Room {
             };
         }
         let missed = head.seq - cursor.seq;
-        let allowed = node.config.limits.replay_events_per_room;
+        let allowed = cx.settings.replay_events_per_room;
         if missed > allowed || !take_from(budget, missed) {
             return Start {
                 pos: head.seq,
@@ -198,7 +199,7 @@ impl Room {
     }
 
     /// Gives a member what it has missed, as far as its socket takes it now.
-    pub(super) fn catch_up(&mut self, key: u64, node: &Arc<Node>) {
+    pub(super) fn catch_up(&mut self, key: u64, cx: &mut Context<K>) {
         loop {
             let handed = self.handed.seq;
             let Some(member) = self.members.get_mut(key) else {
@@ -228,10 +229,10 @@ impl Room {
                 // One more event is read where the cursor has to be proven: the one that it names.
                 let after = prove.map_or(member.pos, |cursor| cursor.seq - 1);
                 member.mode = Mode::Reading(prove);
-                self.read_for(key, after, node);
+                self.read_for(key, after, cx);
                 return;
             };
-            node.metrics.replayed_from_ring.add(events.len() as u64);
+            cx.metrics.replayed_from_ring.add(events.len() as u64);
             if !give(member, &events) && !lag(member, &self.id) {
                 return;
             }
@@ -239,20 +240,24 @@ impl Room {
     }
 
     /// Asks for a page of the log; members that want the same page share one read.
-    fn read_for(&mut self, key: u64, after: u64, node: &Arc<Node>) {
+    fn read_for(&mut self, key: u64, after: u64, cx: &mut Context<K>) {
         let waiting = self.reads.entry(after).or_default();
         waiting.push(key);
         if waiting.len() == 1 {
-            node.read_page(self.id.clone(), after, PAGE);
+            cx.asks.push(Ask::Page {
+                room: self.id.clone(),
+                after,
+                limit: PAGE,
+            });
         }
     }
 
     /// A page of the log is here.
-    pub(super) fn page(&mut self, after: u64, events: Vec<RoomEvent>, node: &Arc<Node>) {
+    pub(super) fn page(&mut self, after: u64, events: Vec<RoomEvent>, cx: &mut Context<K>) {
         let events: Vec<_> = events.into_iter().map(SharedEvent::foreign).collect();
         for key in self.reads.remove(&after).unwrap_or_default() {
-            node.metrics.replayed_from_log.add(events.len() as u64);
-            self.page_for(key, after, &events, node);
+            cx.metrics.replayed_from_log.add(events.len() as u64);
+            self.page_for(key, after, &events, cx);
         }
     }
 
@@ -269,7 +274,7 @@ impl Room {
         keys
     }
 
-    fn page_for(&mut self, key: u64, after: u64, events: &[Arc<SharedEvent>], node: &Arc<Node>) {
+    fn page_for(&mut self, key: u64, after: u64, events: &[Arc<SharedEvent>], cx: &mut Context<K>) {
         let (handed, min_seq) = (self.handed, self.min_seq);
         let Some(member) = self.members.get_mut(key) else {
             return;
@@ -280,7 +285,7 @@ impl Room {
             if after + 1 != cursor.seq {
                 // It was given another place in the meantime.
                 member.mode = Mode::Held(prove);
-                return self.catch_up(key, node);
+                return self.catch_up(key, cx);
             }
             let named = events.first().map(|event| event.event.cursor());
             if named != Some(cursor) {
@@ -292,16 +297,16 @@ impl Room {
                     rewind_to: Some(common),
                     cursor: handed,
                 };
-                node.metrics.gaps_told.inc();
+                cx.metrics.gaps_told.inc();
                 member.session.conn.send_event("gap", &gap, Class::Reply);
                 (member.pos, member.mode) = (handed.seq, Mode::Held(None));
-                return self.catch_up(key, node);
+                return self.catch_up(key, cx);
             }
             events = &events[1..];
         } else if member.pos != after {
             // It was given another place in the meantime.
             member.mode = Mode::Held(None);
-            return self.catch_up(key, node);
+            return self.catch_up(key, cx);
         }
         member.mode = Mode::Held(None);
         let first = events.first().map(|event| event.seq());
@@ -316,26 +321,26 @@ impl Room {
                 rewind_to: None,
                 cursor: handed,
             };
-            node.metrics.gaps_told.inc();
+            cx.metrics.gaps_told.inc();
             member.session.conn.send_event("gap", &gap, Class::Reply);
             member.pos = found_to;
         }
         // The log may be ahead of what was handed out.
         let events = &events[..events.partition_point(|event| event.seq() <= handed.seq)];
         if give(member, events) || lag(member, &self.id) {
-            self.catch_up(key, node);
+            self.catch_up(key, cx);
         }
     }
 
     /// A member's socket refused something in this pass.
-    pub(super) fn refused(&mut self, key: u64, node: &Arc<Node>) {
-        node.metrics.lagged.inc();
+    pub(super) fn refused(&mut self, key: u64, cx: &mut Context<K>) {
+        cx.metrics.lagged.inc();
         if self
             .members
             .get_mut(key)
             .is_some_and(|member| lag(member, &self.id))
         {
-            self.catch_up(key, node);
+            self.catch_up(key, cx);
         }
     }
 }
@@ -357,7 +362,7 @@ struct Start {
 }
 
 /// Writes events in chunks; `false` when the socket refused one.
-fn give(member: &mut Member, events: &[Arc<SharedEvent>]) -> bool {
+fn give<K: Socket>(member: &mut Member<K>, events: &[Arc<SharedEvent>]) -> bool {
     let conn = &member.session.conn;
     let mut rest = events;
     while !rest.is_empty() {
@@ -389,7 +394,7 @@ fn give(member: &mut Member, events: &[Arc<SharedEvent>]) -> bool {
 }
 
 /// Leaves the rest to the log until the socket has drained; `true` when it has drained already.
-fn lag(member: &mut Member, room: &starling_core::RoomId) -> bool {
+fn lag<K: Socket>(member: &mut Member<K>, room: &starling_core::RoomId) -> bool {
     member.mode = Mode::Lagging;
     let session = &member.session;
     if session.lag(room) {

@@ -3,23 +3,32 @@
 //! All pending frames of a room are concatenated once for each codec and go to each member by one write; only a member
 //! whose socket does not drain is looked at frame by frame.
 
-use std::sync::Arc;
-
 use bytes::{Bytes, BytesMut};
-use starling_core::{Cursor, EventBody, UserId};
+use starling_core::{Cursor, EventBody, Timestamp, UserId};
 use starling_protocol::Codec;
 use tokio::time::Instant;
 
 use super::{
+    context::Context,
     room::{Item, Mode, Room},
     shared::SharedEvent,
 };
-use crate::{conn::Class, node::Node};
+use crate::{
+    conn::{Class, Socket},
+    metrics::Metrics,
+};
 
 /// Bytes concatenated for one write at most: about what the kernel takes at once.
 const MAX_WRITE: usize = 64 << 10;
 /// Sends before other tasks of this thread get a turn: about a millisecond.
 const SENDS_A_TURN: usize = 200;
+
+/// A moment, by both clocks: the one of this process, and the one that all nodes go by.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Moment {
+    pub(crate) instant: Instant,
+    pub(crate) at: Timestamp,
+}
 
 impl Item {
     fn frame(&self, codec: Codec) -> &Bytes {
@@ -117,15 +126,15 @@ pub(super) fn concat<'a>(frames: impl Iterator<Item = &'a Bytes> + Clone) -> Byt
     out.freeze()
 }
 
-impl Room {
-    /// Hands out what is pending.
-    pub(super) async fn hand_out(&mut self, node: &Arc<Node>) {
+impl<K: Socket> Room<K> {
+    /// Hands out what is pending. It waits for nothing, but gives way to other tasks.
+    pub(super) async fn hand_out(&mut self, cx: &mut Context<K>, clock: impl Fn() -> Moment) {
         let pending = std::mem::take(&mut self.pending);
         let mut rest = &pending[..];
         let mut turn = 0;
         while !rest.is_empty() {
             let mut batch = Batch::take(&mut rest);
-            self.note_latency(&batch, node);
+            note_latency(&batch, clock(), &cx.metrics);
             let (mut delivered, mut refused) = (0, Vec::new());
             for at in 0..self.members.len() {
                 delivered += self.hand_to(at, &mut batch, &mut refused);
@@ -134,13 +143,13 @@ impl Room {
                     tokio::task::yield_now().await;
                 }
             }
-            node.metrics.deliveries.add(delivered);
+            cx.metrics.deliveries.add(delivered);
             self.handed = batch.last_cursor().unwrap_or(self.handed);
             for key in refused {
-                self.refused(key, node);
+                self.refused(key, cx);
             }
             if let Some(Item::Durable(event)) = batch.items.last() {
-                self.end_memberships(event, node);
+                self.end_memberships(event);
             }
         }
         if self.pending.capacity() == 0 {
@@ -203,25 +212,11 @@ impl Room {
         }
     }
 
-    fn note_latency(&self, batch: &Batch<'_>, node: &Arc<Node>) {
-        let now = Instant::now();
-        for item in batch.items {
-            if let Item::Durable(event) = item
-                && matches!(event.event.body, EventBody::MessageCreated(_))
-            {
-                node.metrics.send_to_deliver.record(match event.accepted {
-                    Some(at) => now - at,
-                    None => node.clock.now().since(event.event.at),
-                });
-            }
-        }
-    }
-
     /// Ends what the event ends, after everybody got it.
-    fn end_memberships(&mut self, event: &SharedEvent, node: &Arc<Node>) {
+    fn end_memberships(&mut self, event: &SharedEvent) {
         let keys = match gone(&event.event.body) {
             Gone::Nobody => return,
-            Gone::User(user) => node.users.keys(user),
+            Gone::User(user) => self.members.keys_of(user),
             Gone::Everybody => self.members.keys(),
         };
         for key in keys {
@@ -238,6 +233,19 @@ impl Room {
                     conn.send(event.frame(conn.codec), Class::Reply);
                 }
             }
+        }
+    }
+}
+
+fn note_latency(batch: &Batch<'_>, now: Moment, metrics: &Metrics) {
+    for item in batch.items {
+        if let Item::Durable(event) = item
+            && matches!(event.event.body, EventBody::MessageCreated(_))
+        {
+            metrics.send_to_deliver.record(match event.accepted {
+                Some(at) => now.instant - at,
+                None => now.at.since(event.event.at),
+            });
         }
     }
 }

@@ -1,9 +1,16 @@
 //! The rooms of one node. A room belongs to one shard; a shard is one task, so a room's state needs no lock, and its
 //! events go out in one order.
 //!
+//! What a shard decides is a pure state machine: it is told something at a moment, writes to the sockets of members, and
+//! says what it wants done ([`Ask`]). The task around it only carries that out.
+//!
 //! | module | what it holds |
 //! |---|---|
-//! | [`shard`] | the task: its inbox, its timers, opening and closing rooms |
+//! | [`task`] | the task: its inbox, its clock, carrying out what the shard asks for |
+//! | [`shard`] | members and events of the shard's rooms |
+//! | [`opening`] | opening and closing rooms, and their subscriptions |
+//! | [`context`] | what the rooms share: settings, time, what they ask for |
+//! | [`timers`] | what to look at later |
 //! | [`room`] | one room: sequencer, ring, members, typing |
 //! | [`fanout`] | handing what is pending to the members |
 //! | [`catchup`] | members that are behind: resume, slow sockets |
@@ -12,12 +19,16 @@
 //! | [`shared`] | frames encoded once for all sockets |
 
 mod catchup;
+mod context;
 mod fanout;
+mod opening;
 mod ring;
 mod room;
 mod sequencer;
 mod shard;
 mod shared;
+mod task;
+mod timers;
 
 use std::{
     hash::{BuildHasher, BuildHasherDefault, DefaultHasher},
@@ -26,11 +37,14 @@ use std::{
 
 use starling_core::{Cursor, Refusal, RoomEvent, RoomId, UserId, ports::Head, ports::Unavailable};
 use starling_protocol::event::Gap;
-use tokio::sync::{mpsc, oneshot};
+use tokio::{
+    net::TcpStream,
+    sync::{mpsc, oneshot},
+};
 
 pub(crate) use self::{
-    shard::run_shard,
     shared::{SharedEvent, SharedFrame},
+    task::run_shard,
 };
 use crate::session::Session;
 
@@ -44,9 +58,9 @@ pub(crate) struct Hub {
 }
 
 /// What a shard is told.
-pub(crate) enum ToShard {
+pub(crate) enum ToShard<K = TcpStream> {
     /// A session wants to follow a room.
-    Attach(Attach),
+    Attach(Attach<K>),
     /// Its reply is written: deliver.
     Activate { room: RoomId, key: u64 },
     /// A session follows no more.
@@ -70,7 +84,7 @@ pub(crate) enum ToShard {
     Recount,
     /// From the shard's own background reads.
     Looked {
-        attach: Attach,
+        attach: Attach<K>,
         heads: Result<Vec<Head>, Unavailable>,
     },
     /// The same.
@@ -101,9 +115,9 @@ pub(crate) enum ToShard {
 }
 
 /// A session wants to follow a room.
-pub(crate) struct Attach {
+pub(crate) struct Attach<K = TcpStream> {
     pub(crate) room: RoomId,
-    pub(crate) session: Arc<Session>,
+    pub(crate) session: Arc<Session<K>>,
     pub(crate) from: From,
     /// Its user reads the room as of this seq: what an earlier event says of them is over.
     pub(crate) since: u64,

@@ -7,21 +7,22 @@ use std::{
 
 use starling_core::{Cursor, EventBody, RoomId, UserId, ports::Head};
 use starling_protocol::event::TypingEvent;
-use tokio::time::Instant;
+use tokio::{net::TcpStream, time::Instant};
 
 use super::{
     Attach,
+    context::Context,
     ring::Ring,
     sequencer::Sequencer,
     shared::{SharedEvent, SharedFrame},
 };
-use crate::{metrics::Metrics, node::Node, session::Session};
+use crate::{metrics::Metrics, session::Session};
 
 /// A room with local members, or one that lingers after its last.
-pub(crate) struct Room {
+pub(crate) struct Room<K = TcpStream> {
     pub(super) id: RoomId,
     /// `Some` until the head of the log is known.
-    pub(super) opening: Option<Opening>,
+    pub(super) opening: Option<Opening<K>>,
     pub(super) sequencer: Sequencer<Arc<SharedEvent>>,
     /// The cursor of the last event that went out of the sequencer.
     pub(super) head: Cursor,
@@ -30,10 +31,10 @@ pub(crate) struct Room {
     pub(super) handed: Cursor,
     pub(super) min_seq: u64,
     pub(super) ring: Ring,
-    pub(super) members: Members,
+    pub(super) members: Members<K>,
     /// Sessions whose cursor the log knows and this node has not reached yet. Bounded by the sessions: each waits for its
     /// answer before it asks for more.
-    pub(super) ahead: Vec<Attach>,
+    pub(super) ahead: Vec<Attach<K>>,
     /// What the next pass hands to the members, in order. Bounded: a shard hands out after every burst of its inbox.
     pub(super) pending: Vec<Item>,
     /// Who types, until when.
@@ -47,10 +48,18 @@ pub(crate) struct Room {
 }
 
 /// What arrives before a room's head is known.
-#[derive(Default)]
-pub(super) struct Opening {
-    pub(super) waiting: Vec<Attach>,
+pub(super) struct Opening<K> {
+    pub(super) waiting: Vec<Attach<K>>,
     pub(super) early: Vec<Arc<SharedEvent>>,
+}
+
+impl<K> Default for Opening<K> {
+    fn default() -> Self {
+        Self {
+            waiting: Vec::new(),
+            early: Vec::new(),
+        }
+    }
 }
 
 /// Events kept while a room opens: what is more is in the log.
@@ -62,7 +71,7 @@ pub(super) enum Item {
     Ephemeral(SharedFrame),
 }
 
-impl Room {
+impl<K> Room<K> {
     pub(super) fn opening(id: RoomId) -> Self {
         Self {
             id,
@@ -83,7 +92,7 @@ impl Room {
     }
 
     /// The head is known: live from here on.
-    pub(super) fn open(&mut self, head: Head, subscribed: bool) -> Option<Opening> {
+    pub(super) fn open(&mut self, head: Head, subscribed: bool) -> Option<Opening<K>> {
         self.sequencer = Sequencer::new(head.cursor.seq);
         self.head = head.cursor;
         self.handed = head.cursor;
@@ -93,15 +102,15 @@ impl Room {
     }
 
     /// Notes events that go out now.
-    pub(super) fn take(&mut self, events: Vec<Arc<SharedEvent>>, node: &Node) {
+    pub(super) fn take(&mut self, events: Vec<Arc<SharedEvent>>, cx: &Context<K>) {
         for event in events {
             self.head = event.event.cursor();
             if let EventBody::RoomDeleted(_) = event.event.body {
                 // Who opens a room of this name again is not shown what was said before.
                 self.min_seq = event.seq() + 1;
-                self.ring.clear(&node.metrics);
+                self.ring.clear(&cx.metrics);
             } else {
-                self.ring.push(event.clone(), &node.config.rings, &node.metrics);
+                self.ring.push(event.clone(), &cx.settings.rings, &cx.metrics);
             }
             let user = &event.event.sender;
             let wrote = matches!(event.event.body, EventBody::MessageCreated(_));
@@ -134,9 +143,8 @@ impl Room {
 }
 
 /// Who follows a room live, for a pass over all and for finding one.
-#[derive(Default)]
-pub(super) struct Members {
-    list: Vec<Member>,
+pub(super) struct Members<K> {
+    list: Vec<Member<K>>,
     index: HashMap<u64, u32>,
     /// Sessions by user. Counted here and not asked of the node: a session leaves the node's list of users before it
     /// leaves its rooms.
@@ -144,8 +152,8 @@ pub(super) struct Members {
 }
 
 /// One session in a room.
-pub(super) struct Member {
-    pub(super) session: Arc<Session>,
+pub(super) struct Member<K> {
+    pub(super) session: Arc<Session<K>>,
     /// Seq of the last event that it was given, or does not want.
     pub(super) pos: u64,
     pub(super) mode: Mode,
@@ -166,7 +174,17 @@ pub(super) enum Mode {
     Lagging,
 }
 
-impl Members {
+impl<K> Default for Members<K> {
+    fn default() -> Self {
+        Self {
+            list: Vec::new(),
+            index: HashMap::new(),
+            users: HashMap::new(),
+        }
+    }
+}
+
+impl<K> Members<K> {
     pub(super) fn len(&self) -> usize {
         self.list.len()
     }
@@ -180,17 +198,17 @@ impl Members {
         u32::try_from(self.users.len()).unwrap_or(u32::MAX)
     }
 
-    pub(super) fn get_mut(&mut self, key: u64) -> Option<&mut Member> {
+    pub(super) fn get_mut(&mut self, key: u64) -> Option<&mut Member<K>> {
         let at = *self.index.get(&key)?;
         self.list.get_mut(at as usize)
     }
 
-    pub(super) fn at_mut(&mut self, at: usize) -> Option<&mut Member> {
+    pub(super) fn at_mut(&mut self, at: usize) -> Option<&mut Member<K>> {
         self.list.get_mut(at)
     }
 
     /// Adds or replaces a member.
-    pub(super) fn put(&mut self, member: Member) {
+    pub(super) fn put(&mut self, member: Member<K>) {
         let key = member.session.conn.key;
         if let Some(present) = self.get_mut(key) {
             *present = member;
@@ -202,7 +220,7 @@ impl Members {
         self.list.push(member);
     }
 
-    pub(super) fn remove(&mut self, key: u64) -> Option<Member> {
+    pub(super) fn remove(&mut self, key: u64) -> Option<Member<K>> {
         let at = self.index.remove(&key)? as usize;
         let member = self.list.swap_remove(at);
         if let Some(moved) = self.list.get(at) {
@@ -225,5 +243,17 @@ impl Members {
 
     pub(super) fn keys(&self) -> Vec<u64> {
         self.list.iter().map(|member| member.session.conn.key).collect()
+    }
+
+    /// The sessions of a user. Linear where there is one: for those who go, of whom all members have just been told.
+    pub(super) fn keys_of(&self, user: &UserId) -> Vec<u64> {
+        if !self.users.contains_key(user) {
+            return Vec::new();
+        }
+        let sessions = self.list.iter().map(|member| &member.session);
+        sessions
+            .filter(|session| session.user == *user)
+            .map(|session| session.conn.key)
+            .collect()
     }
 }

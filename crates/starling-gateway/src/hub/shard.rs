@@ -1,7 +1,8 @@
-//! A shard: one task, its inbox, its timers, and the rooms that belong to it.
+//! A shard: the rooms that belong to it, as a pure state machine. It is told something at a moment; what it wants done
+//! outside of it, it asks for.
 
 use std::{
-    collections::{BTreeMap, HashMap, HashSet},
+    collections::{HashMap, HashSet},
     sync::Arc,
     time::Duration,
 };
@@ -11,98 +12,74 @@ use starling_core::{
     ports::{Head, Unavailable},
 };
 use starling_protocol::event::TypingEvent;
-use tokio::{sync::mpsc, time::Instant};
+use tokio::{net::TcpStream, time::Instant};
 
 use super::{
     Attach, ToShard,
+    context::{Ask, Context, Settings},
+    fanout::Moment,
     room::{Item, MAX_EARLY, Room},
     shared::{SharedEvent, SharedFrame},
+    timers::{Timer, Timers},
 };
-use crate::node::Node;
+use crate::{conn::Socket, metrics::Metrics};
 
-/// Messages taken at once before what they came to is handed out.
-const BURST: usize = 512;
 /// Counts of rooms are said to the other nodes at most this often.
 const COUNT_EVERY: Duration = Duration::from_secs(1);
 /// After a failed read of the log, or a failed subscription.
-const RETRY: Duration = Duration::from_millis(500);
+pub(super) const RETRY: Duration = Duration::from_millis(500);
 
-/// Something to look at later.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-enum Timer {
-    /// A hole was held long enough.
-    Hold(RoomId),
-    /// Somebody may have stopped typing.
-    Typing(RoomId),
-    /// A room without members has lingered long enough.
-    Linger(RoomId),
-    /// A member's page could not be read.
-    CatchUp(RoomId, u64),
-    /// The bus did not take a subscription.
-    Subscribe,
-    /// Counts have changed.
-    Counts,
-}
-
-struct Shard {
-    node: Arc<Node>,
-    rooms: HashMap<RoomId, Room>,
-    /// By time, and a number that tells timers of one time apart.
-    timers: BTreeMap<(Instant, u64), Timer>,
-    timers_set: u64,
+pub(crate) struct Shard<K = TcpStream> {
+    pub(super) cx: Context<K>,
+    pub(super) rooms: HashMap<RoomId, Room<K>>,
+    timers: Timers,
     /// Rooms with something to hand out.
     dirty: Vec<RoomId>,
-    to_open: Vec<RoomId>,
+    pub(super) to_open: Vec<RoomId>,
     /// Rooms whose subscription is being ended. One that is wanted again waits until it is: the end must not come after
     /// the new beginning.
-    closing: HashSet<RoomId>,
+    pub(super) closing: HashSet<RoomId>,
     counts: HashSet<RoomId>,
 }
 
-/// Runs until the hub's doors are closed or the node stops.
-pub(crate) async fn run_shard(node: Arc<Node>, mut inbox: mpsc::Receiver<ToShard>) {
-    let stop = node.stop.clone();
-    let mut shard = Shard {
-        node,
-        rooms: HashMap::new(),
-        timers: BTreeMap::new(),
-        timers_set: 0,
-        dirty: Vec::new(),
-        to_open: Vec::new(),
-        closing: HashSet::new(),
-        counts: HashSet::new(),
-    };
-    let mut burst = Vec::with_capacity(BURST);
-    loop {
-        let far = Instant::now() + Duration::from_secs(3600);
-        let wake_at = shard.timers.first_key_value().map_or(far, |((at, _), _)| *at);
-        tokio::select! {
-            biased;
-            () = stop.cancelled() => return,
-            taken = inbox.recv_many(&mut burst, BURST) => {
-                if taken == 0 {
-                    return;
-                }
-                for message in burst.drain(..) {
-                    shard.take(message);
-                }
-            }
-            () = tokio::time::sleep_until(wake_at) => {}
+impl<K: Socket> Shard<K> {
+    pub(crate) fn new(settings: Settings, metrics: Arc<Metrics>, now: Instant) -> Self {
+        Self {
+            cx: Context {
+                settings,
+                metrics,
+                now,
+                asks: Vec::new(),
+            },
+            rooms: HashMap::new(),
+            timers: Timers::default(),
+            dirty: Vec::new(),
+            to_open: Vec::new(),
+            closing: HashSet::new(),
+            counts: HashSet::new(),
         }
-        shard.run_timers();
-        shard.hand_out().await;
-        shard.start_opening();
     }
-}
 
-impl Shard {
-    fn take(&mut self, message: ToShard) {
+    /// What is to be carried out, in this order.
+    pub(crate) fn asks(&mut self) -> Vec<Ask<K>> {
+        self.start_opening();
+        std::mem::take(&mut self.cx.asks)
+    }
+
+    /// When it wants to look at something.
+    pub(crate) fn wake_at(&self) -> Option<Instant> {
+        self.timers.next_at()
+    }
+
+    /// Is told something.
+    pub(crate) fn take(&mut self, message: ToShard<K>, now: Instant) {
+        self.cx.now = now;
         match message {
             ToShard::Attach(attach) => self.attach(attach),
             ToShard::Activate { room, key } | ToShard::Resume { room, key } => {
                 if let Some(room) = self.rooms.get_mut(&room) {
                     room.release(key);
-                    room.catch_up(key, &self.node);
+                    room.catch_up(key, &mut self.cx);
                 }
             }
             ToShard::Detach { room, key } => self.detach(&room, key),
@@ -147,35 +124,30 @@ impl Shard {
         }
     }
 
-    fn set_timer(&mut self, after: Duration, timer: Timer) {
-        self.set_timer_at(Instant::now() + after, timer);
-    }
-
-    fn set_timer_at(&mut self, at: Instant, timer: Timer) {
-        self.timers_set += 1;
-        self.timers.insert((at, self.timers_set), timer);
+    pub(super) fn set_timer(&mut self, after: Duration, timer: Timer) {
+        self.timers.set(self.cx.now + after, timer);
     }
 
     // ---- members ----------------------------------------------------------------------------------------------
 
-    fn attach(&mut self, attach: Attach) {
+    fn attach(&mut self, attach: Attach<K>) {
         let id = attach.room.clone();
         let room = self.rooms.entry(id.clone()).or_insert_with(|| {
-            self.node.metrics.rooms.up();
+            self.cx.metrics.rooms.up();
             self.to_open.push(id.clone());
             Room::opening(id.clone())
         });
         match &mut room.opening {
             Some(opening) => opening.waiting.push(attach),
             None => {
-                room.attach(attach, &self.node);
+                room.attach(attach, &mut self.cx);
                 self.count(id);
             }
         }
     }
 
     /// The log says how far a room has come, for a session that is ahead of this node.
-    fn looked(&mut self, attach: Attach, heads: Result<Vec<Head>, Unavailable>) {
+    fn looked(&mut self, attach: Attach<K>, heads: Result<Vec<Head>, Unavailable>) {
         let logged = match heads {
             Ok(heads) => heads.first().map_or(0, |head| head.cursor.seq),
             Err(error) => {
@@ -189,7 +161,7 @@ impl Shard {
         let id = attach.room.clone();
         match self.rooms.get_mut(&id).filter(|room| room.opening.is_none()) {
             Some(room) => {
-                room.looked(attach, logged, &self.node);
+                room.looked(attach, logged, &mut self.cx);
                 self.known(&id, logged);
                 self.count(id);
             }
@@ -212,19 +184,19 @@ impl Shard {
         }
     }
 
-    fn linger(&mut self, id: &RoomId) {
+    pub(super) fn linger(&mut self, id: &RoomId) {
         if self.rooms.get(id).is_some_and(|room| room.members.is_empty()) {
             // A reserved room is heard of by the topics of its readers: without them its view would be late.
             let linger = if id.is_reserved() {
                 Duration::ZERO
             } else {
-                self.node.config.rooms.linger
+                self.cx.settings.linger
             };
             self.set_timer(linger, Timer::Linger(id.clone()));
         }
     }
 
-    fn count(&mut self, id: RoomId) {
+    pub(super) fn count(&mut self, id: RoomId) {
         if id.is_reserved() {
             return;
         }
@@ -248,17 +220,17 @@ impl Shard {
         }
         let mut out = Vec::new();
         room.sequencer.accept(event, &mut out);
-        self.after_sequencer(out, None, self.node.config.hold);
+        self.after_sequencer(out, None, self.cx.settings.hold);
     }
 
-    fn known(&mut self, id: &RoomId, seq: u64) {
+    pub(super) fn known(&mut self, id: &RoomId, seq: u64) {
         let Some(room) = self.rooms.get_mut(id).filter(|room| room.opening.is_none()) else {
             return;
         };
         if seq >= room.sequencer.next() {
-            self.node.metrics.lost_tails.inc();
+            self.cx.metrics.lost_tails.inc();
             room.sequencer.heard_of(seq);
-            self.after_sequencer(Vec::new(), Some(id.clone()), self.node.config.hold);
+            self.after_sequencer(Vec::new(), Some(id.clone()), self.cx.settings.hold);
         }
     }
 
@@ -268,7 +240,7 @@ impl Shard {
         };
         let mut out = Vec::new();
         let hold = if events.is_ok() {
-            self.node.config.hold
+            self.cx.settings.hold
         } else {
             RETRY
         };
@@ -278,7 +250,7 @@ impl Shard {
     }
 
     /// Takes what the sequencer let go, and holds a hole where one is.
-    fn after_sequencer(&mut self, out: Vec<Arc<SharedEvent>>, id: Option<RoomId>, hold: Duration) {
+    pub(super) fn after_sequencer(&mut self, out: Vec<Arc<SharedEvent>>, id: Option<RoomId>, hold: Duration) {
         let Some(id) = id.or_else(|| out.first().map(|event| event.event.room.clone())) else {
             return;
         };
@@ -289,12 +261,12 @@ impl Shard {
             if room.pending.is_empty() {
                 self.dirty.push(id.clone());
             }
-            room.take(out, &self.node);
-            room.admit_reached(&self.node);
+            room.take(out, &self.cx);
+            room.admit_reached(&mut self.cx);
         }
-        if let Some(until) = room.sequencer.hold(Instant::now() + hold) {
-            self.node.metrics.holes.inc();
-            self.set_timer_at(until, Timer::Hold(id));
+        if let Some(until) = room.sequencer.hold(self.cx.now + hold) {
+            self.cx.metrics.holes.inc();
+            self.timers.set(until, Timer::Hold(id));
         }
     }
 
@@ -314,7 +286,7 @@ impl Shard {
         };
         let was_typing = if is_typing {
             room.typing
-                .insert(user.clone(), Instant::now() + self.node.config.typing_ttl)
+                .insert(user.clone(), self.cx.now + self.cx.settings.typing_ttl)
                 .is_some()
         } else {
             room.typing.remove(&user).is_some()
@@ -329,7 +301,7 @@ impl Shard {
         };
         self.ephemeral(id.clone(), SharedFrame::new("typing", &event, skip));
         if is_typing {
-            self.set_timer(self.node.config.typing_ttl, Timer::Typing(id));
+            self.set_timer(self.cx.settings.typing_ttl, Timer::Typing(id));
         }
     }
 
@@ -338,7 +310,7 @@ impl Shard {
             return;
         };
         match events {
-            Ok(events) => room.page(after, events, &self.node),
+            Ok(events) => room.page(after, events, &mut self.cx),
             Err(_) => {
                 for key in room.page_failed(after) {
                     self.set_timer(RETRY, Timer::CatchUp(id.clone(), key));
@@ -347,121 +319,19 @@ impl Shard {
         }
     }
 
-    // ---- opening and closing ----------------------------------------------------------------------------------
-
-    /// Subscribes to new rooms and reads where their logs stand: first the one, then the other, so that nothing falls
-    /// between.
-    fn start_opening(&mut self) {
-        let closing = &self.closing;
-        let rooms: Vec<RoomId> = self.to_open.extract_if(.., |id| !closing.contains(id)).collect();
-        if rooms.is_empty() {
-            return;
-        }
-        let node = self.node.clone();
-        self.node.tasks.spawn(async move {
-            let subscribed = node.subscribe_rooms(&rooms).await;
-            let heads = node.backend.log.heads(&rooms).await;
-            if let Some(first) = rooms.first().cloned() {
-                node.hub
-                    .tell(
-                        &first,
-                        ToShard::Opened {
-                            rooms,
-                            heads,
-                            subscribed,
-                        },
-                    )
-                    .await;
-            }
-        });
-    }
-
-    fn opened(&mut self, ids: &[RoomId], heads: Result<Vec<Head>, Unavailable>, subscribed: bool) {
-        match heads {
-            Ok(heads) => {
-                if !subscribed {
-                    self.set_timer(RETRY, Timer::Subscribe);
-                }
-                for (id, head) in ids.iter().zip(heads) {
-                    self.open(id, head, subscribed);
-                }
-            }
-            Err(error) => {
-                tracing::warn!(error = &error as &dyn std::error::Error, "cannot open rooms");
-                for id in ids {
-                    self.node.metrics.rooms.down();
-                    let opening = self
-                        .rooms
-                        .remove(id)
-                        .and_then(|room| room.opening)
-                        .unwrap_or_default();
-                    for attach in opening.waiting {
-                        if let Some(reply) = attach.reply {
-                            drop(reply.send(Err(Refusal::unavailable())));
-                        }
-                    }
-                }
-            }
-        }
-    }
-
-    fn open(&mut self, id: &RoomId, head: Head, subscribed: bool) {
-        let Some(room) = self.rooms.get_mut(id) else {
-            return;
-        };
-        let Some(opening) = room.open(head, subscribed) else {
-            return;
-        };
-        let mut out = Vec::new();
-        for event in opening.early {
-            room.sequencer.accept(event, &mut out);
-        }
-        for attach in opening.waiting {
-            room.attach(attach, &self.node);
-        }
-        self.after_sequencer(out, Some(id.clone()), self.node.config.hold);
-        self.count(id.clone());
-        self.linger(id);
-    }
-
-    fn close_room(&mut self, id: &RoomId) {
-        let unused = |room: &Room| room.opening.is_none() && room.members.is_empty() && room.ahead.is_empty();
-        if self.rooms.get(id).is_some_and(unused)
-            && let Some(mut room) = self.rooms.remove(id)
-        {
-            room.close(&self.node.metrics);
-            self.node.metrics.rooms.down();
-            self.end_subscription(id.clone());
-            if self.rooms.capacity() > 1024 && self.rooms.len() < self.rooms.capacity() / 4 {
-                self.rooms.shrink_to_fit();
-            }
-        }
-    }
-
-    fn end_subscription(&mut self, id: RoomId) {
-        if id.is_reserved() {
-            return;
-        }
-        self.closing.insert(id.clone());
-        let node = self.node.clone();
-        self.node.tasks.spawn(async move {
-            node.unsubscribe_room(&id).await;
-            node.hub.tell(&id.clone(), ToShard::Unsubscribed(id)).await;
-        });
-    }
-
     // ---- time -------------------------------------------------------------------------------------------------
 
-    fn run_timers(&mut self) {
-        let now = Instant::now();
-        while let Some(entry) = self.timers.first_entry().filter(|entry| entry.key().0 <= now) {
-            match entry.remove() {
-                Timer::Hold(id) => self.end_hold(&id, now),
+    /// Looks at what is due.
+    pub(crate) fn run_timers(&mut self, now: Instant) {
+        self.cx.now = now;
+        while let Some(timer) = self.timers.take_due(now) {
+            match timer {
+                Timer::Hold(id) => self.end_hold(id),
                 Timer::Typing(id) => self.end_typing(id, now),
                 Timer::Linger(id) => self.close_room(&id),
                 Timer::CatchUp(id, key) => {
                     if let Some(room) = self.rooms.get_mut(&id) {
-                        room.catch_up(key, &self.node);
+                        room.catch_up(key, &mut self.cx);
                     }
                 }
                 Timer::Subscribe => self.subscribe_again(),
@@ -470,10 +340,15 @@ impl Shard {
         }
     }
 
-    fn end_hold(&mut self, id: &RoomId, now: Instant) {
-        if let Some(after) = self.rooms.get_mut(id).and_then(|room| room.sequencer.expire(now)) {
-            self.node.metrics.fills.inc();
-            self.node.fill_hole(id.clone(), after);
+    fn end_hold(&mut self, id: RoomId) {
+        let now = self.cx.now;
+        let expired = self
+            .rooms
+            .get_mut(&id)
+            .and_then(|room| room.sequencer.expire(now));
+        if let Some(after) = expired {
+            self.cx.metrics.fills.inc();
+            self.cx.asks.push(Ask::Fill { room: id, after });
         }
     }
 
@@ -492,57 +367,7 @@ impl Shard {
             self.typing(id.clone(), user, false, None);
         }
         if let Some(next) = next {
-            self.set_timer_at(next, Timer::Typing(id));
-        }
-    }
-
-    fn subscribe_again(&mut self) {
-        let missing: Vec<RoomId> = self
-            .rooms
-            .values()
-            .filter(|room| room.opening.is_none() && !room.subscribed)
-            .map(|r| r.id.clone())
-            .collect();
-        for id in &missing {
-            if let Some(room) = self.rooms.get_mut(id) {
-                // The answer says whether it worked; until then nobody asks again.
-                room.subscribed = true;
-            }
-        }
-        if missing.is_empty() {
-            return;
-        }
-        let node = self.node.clone();
-        self.node.tasks.spawn(async move {
-            let subscribed = node.subscribe_rooms(&missing).await;
-            let heads = node.backend.log.heads(&missing).await;
-            if let Some(first) = missing.first().cloned() {
-                node.hub
-                    .tell(
-                        &first,
-                        ToShard::Resubscribed {
-                            rooms: missing,
-                            heads,
-                            subscribed,
-                        },
-                    )
-                    .await;
-            }
-        });
-    }
-
-    /// What was published before the subscription is in the log.
-    fn resubscribed(&mut self, ids: &[RoomId], heads: Result<Vec<Head>, Unavailable>, subscribed: bool) {
-        if !subscribed || heads.is_err() {
-            for id in ids {
-                if let Some(room) = self.rooms.get_mut(id) {
-                    room.subscribed = false;
-                }
-            }
-            self.set_timer(RETRY, Timer::Subscribe);
-        }
-        for (id, head) in ids.iter().zip(heads.unwrap_or_default()) {
-            self.known(id, head.cursor.seq);
+            self.timers.set(next, Timer::Typing(id));
         }
     }
 
@@ -557,22 +382,18 @@ impl Shard {
                 (id, now)
             })
             .collect();
-        let node = self.node.clone();
-        self.node.tasks.spawn(async move {
-            if let Err(error) = node.backend.presence.set_room_counts(&counts).await {
-                tracing::debug!(error = &error as &dyn std::error::Error, "cannot say room counts");
-            }
-        });
+        self.cx.asks.push(Ask::SayCounts(counts));
     }
 
-    async fn hand_out(&mut self) {
+    /// Hands out what the rooms have for their members.
+    pub(crate) async fn hand_out(&mut self, clock: impl Fn() -> Moment) {
         let mut dirty = std::mem::take(&mut self.dirty);
         for id in dirty.drain(..) {
             let Some(room) = self.rooms.get_mut(&id) else {
                 continue;
             };
             let before = room.members.len();
-            room.hand_out(&self.node).await;
+            room.hand_out(&mut self.cx, &clock).await;
             if room.members.len() != before {
                 self.count(id.clone());
                 self.linger(&id);

@@ -25,6 +25,7 @@ use starling_protocol::{
     command::{Bad, Incoming},
     ws::Opcode,
 };
+use tokio::net::TcpStream;
 
 pub(crate) use self::{
     commands::carry_out,
@@ -33,10 +34,10 @@ pub(crate) use self::{
 use crate::{auth::Identity, conn::Conn, hub::ToShard, node::Node};
 
 /// See the module.
-pub(crate) struct Session {
+pub(crate) struct Session<K = TcpStream> {
     pub(crate) id: SessionId,
     pub(crate) user: UserId,
-    pub(crate) conn: Arc<Conn>,
+    pub(crate) conn: Arc<Conn<K>>,
     expires_at: AtomicI64,
     /// Messages that wait for their reply.
     unacked: AtomicU32,
@@ -71,7 +72,7 @@ pub(crate) struct Shown {
     pub(crate) set_at: Timestamp,
 }
 
-impl Session {
+impl<K> Session<K> {
     pub(crate) fn identity(&self) -> Arc<Identity> {
         self.state.lock().identity.clone()
     }
@@ -147,19 +148,9 @@ impl Session {
         state.lagging.len() != before
     }
 
-    /// The socket has drained: rooms that wait for it go on.
-    pub(crate) fn on_drained(&self, node: &Arc<Node>) {
-        let lagging = std::mem::take(&mut self.state.lock().lagging);
-        if lagging.is_empty() {
-            return;
-        }
-        let (node, key) = (node.clone(), self.conn.key);
-        // A full inbox must not stop the connection's future, nor may the message be lost.
-        node.clone().tasks.spawn(async move {
-            for room in lagging {
-                node.hub.tell(&room.clone(), ToShard::Resume { room, key }).await;
-            }
-        });
+    /// Takes all of them: the socket has drained.
+    pub(crate) fn take_lagging(&self) -> Vec<RoomId> {
+        std::mem::take(&mut self.state.lock().lagging)
     }
 
     // ---- messages ---------------------------------------------------------------------------------------------
@@ -235,6 +226,23 @@ impl Session {
         }
         state.limited.0 += 1;
         state.limited.0
+    }
+}
+
+impl Session {
+    /// The socket has drained: rooms that wait for it go on.
+    pub(crate) fn on_drained(&self, node: &Arc<Node>) {
+        let lagging = self.take_lagging();
+        if lagging.is_empty() {
+            return;
+        }
+        let (node, key) = (node.clone(), self.conn.key);
+        // A full inbox must not stop the connection's future, nor may the message be lost.
+        node.clone().tasks.spawn(async move {
+            for room in lagging {
+                node.hub.tell(&room.clone(), ToShard::Resume { room, key }).await;
+            }
+        });
     }
 }
 

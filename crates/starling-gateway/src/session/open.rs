@@ -9,7 +9,7 @@ use std::{
 };
 
 use parking_lot::Mutex;
-use starling_core::{SessionId, Timestamp, presence::Status};
+use starling_core::{RoomId, SessionId, Timestamp, UserId, presence::Status};
 use starling_protocol::{
     CloseCode,
     event::{Limits, Welcome},
@@ -46,27 +46,8 @@ pub(crate) async fn open(node: &Arc<Node>, conn: &Arc<Conn>, identity: Identity)
         ),
     }
     let now = node.clock.now();
-    let budget = i64::try_from(node.config.limits.replay_events_per_connection).unwrap_or(i64::MAX);
-    let session = Arc::new(Session {
-        id,
-        user: identity.user.clone(),
-        conn: conn.clone(),
-        expires_at: AtomicI64::new(identity.expires_at.as_millis()),
-        unacked: AtomicU32::new(0),
-        ended: AtomicBool::new(false),
-        state: Mutex::new(State {
-            identity: Arc::new(identity),
-            rooms: HashSet::new(),
-            lagging: Vec::new(),
-            watched: HashSet::new(),
-            status: Status::Online,
-            custom: None,
-            set_at: Timestamp::default(),
-            limited: (0, now),
-            told_since: Timestamp::from_millis(now.as_millis() - SKEW_MS),
-        }),
-        replay_budget: Arc::new(AtomicI64::new(budget)),
-    });
+    let budget = node.config.limits.replay_events_per_connection;
+    let session = Arc::new(Session::new(id, conn.clone(), identity, budget, now));
     conn.send_event("welcome", &welcome(node, &session, now), Class::Reply);
     node.strangers.lock().remove(&conn.key);
     if node.users.add(session.clone()) {
@@ -75,6 +56,49 @@ pub(crate) async fn open(node: &Arc<Node>, conn: &Arc<Conn>, identity: Identity)
     }
     node.presence.touch(session.user.clone());
     Some(session)
+}
+
+impl<K> Session<K> {
+    /// On a connection whose token was verified; so many events may be replayed to it.
+    pub(crate) fn new(
+        id: SessionId,
+        conn: Arc<Conn<K>>,
+        identity: Identity,
+        replay_budget: u64,
+        now: Timestamp,
+    ) -> Self {
+        Self {
+            id,
+            user: identity.user.clone(),
+            conn,
+            expires_at: AtomicI64::new(identity.expires_at.as_millis()),
+            unacked: AtomicU32::new(0),
+            ended: AtomicBool::new(false),
+            state: Mutex::new(State {
+                identity: Arc::new(identity),
+                rooms: HashSet::new(),
+                lagging: Vec::new(),
+                watched: HashSet::new(),
+                status: Status::Online,
+                custom: None,
+                set_at: Timestamp::default(),
+                limited: (0, now),
+                told_since: Timestamp::from_millis(now.as_millis() - SKEW_MS),
+            }),
+            replay_budget: Arc::new(AtomicI64::new(i64::try_from(replay_budget).unwrap_or(i64::MAX))),
+        }
+    }
+
+    /// Ends it: the rooms that it followed, and the users that it watched.
+    pub(crate) fn end(&self) -> (HashSet<RoomId>, HashSet<UserId>) {
+        let mut state = self.state.lock();
+        // Under the lock of `note_room`: whatever was noted before is found here, and nothing is noted after.
+        self.ended.store(true, Relaxed);
+        (
+            std::mem::take(&mut state.rooms),
+            std::mem::take(&mut state.watched),
+        )
+    }
 }
 
 fn welcome(node: &Node, session: &Session, now: Timestamp) -> Welcome {
@@ -111,15 +135,7 @@ pub(crate) async fn close(node: &Arc<Node>, ended: Ended) {
         None => node.metrics.closes.inc("peer"),
     }
     let Some(session) = ended.session else { return };
-    let (rooms, watched) = {
-        let mut state = session.state.lock();
-        // Under the lock of `note_room`: whatever was noted before is found here, and nothing is noted after.
-        session.ended.store(true, Relaxed);
-        (
-            std::mem::take(&mut state.rooms),
-            std::mem::take(&mut state.watched),
-        )
-    };
+    let (rooms, watched) = session.end();
     for room in rooms {
         node.hub
             .tell(
