@@ -1,49 +1,34 @@
 //! Group commit: while one batch is being committed, the next one gathers. No timer; under load batches grow by
-//! themselves, and a lone message waits for nobody.
+//! themselves, and a lone message waits for nobody. What a lane decides is in [`batch`]; here is the task that carries it
+//! out.
 
-use std::{
-    sync::{Arc, atomic::Ordering::Relaxed},
-    time::Duration,
-};
+pub(crate) mod batch;
 
-use starling_core::{
-    Draft, Outcome, Refusal, RoomEvent, RoomId,
-    ports::{LogError, Topic},
-};
+use std::sync::{Arc, atomic::Ordering::Relaxed};
+
+use starling_core::{Draft, Outcome, Refusal, RoomEvent, RoomId, ports::Unavailable};
 use starling_protocol::{CommandId, reply::Sent};
 use tokio::{
     sync::{mpsc, oneshot},
     time::Instant,
 };
 
-use crate::{
-    hub::SharedEvent,
-    node::{Node, readers_of},
-    notice::Notice,
-    session::Session,
-};
+use self::batch::{Batch, Step, Tried};
+use crate::{node::Node, session::Session};
 
-/// Drafts of one batch at most.
-const BATCH_DRAFTS: usize = 500;
-/// Bytes of one batch at most.
-const BATCH_BYTES: usize = 512 << 10;
 /// Drafts that wait for a lane. Each is bounded by the frame limit, and each session by its unacked messages; when a
 /// lane is full its senders are told `unavailable` with a hint to come back.
 const QUEUE: usize = 8192;
-/// Between two tries to learn the outcome of a batch.
-const RETRY_FIRST: Duration = Duration::from_millis(20);
-const RETRY_MOST: Duration = Duration::from_secs(1);
-
 /// The doors to the lanes.
 pub(crate) struct Lanes {
     doors: Vec<mpsc::Sender<Item>>,
 }
 
 /// A draft on its way to the log.
-pub(crate) struct Item {
+pub(crate) struct Item<T = Tell> {
     pub(crate) draft: Draft,
     /// Who is told what became of it.
-    pub(crate) tell: Tell,
+    pub(crate) tell: T,
     /// The connection that does not want the event.
     pub(crate) skip: Option<u64>,
     pub(crate) accepted: Instant,
@@ -105,7 +90,6 @@ impl Lanes {
 
 /// Runs one lane until its doors are closed and what waited is told.
 pub(crate) async fn run_lane(node: Arc<Node>, mut inbox: mpsc::Receiver<Item>) {
-    let mut items = Vec::new();
     let mut overhang: Option<Item> = None;
     let stop = node.stop.clone();
     loop {
@@ -126,85 +110,56 @@ pub(crate) async fn run_lane(node: Arc<Node>, mut inbox: mpsc::Receiver<Item>) {
                 }
             },
         };
-        let mut bytes = first.draft.weight();
-        items.push(first);
-        while items.len() < BATCH_DRAFTS {
-            let Ok(item) = inbox.try_recv() else { break };
-            bytes += item.draft.weight();
-            if bytes > BATCH_BYTES {
-                overhang = Some(item);
-                break;
-            }
-            items.push(item);
-        }
-        commit(&node, &mut items).await;
+        let batch = Batch::gather(first, || inbox.try_recv().ok(), &mut overhang);
+        commit(&node, batch).await;
     }
 }
 
-async fn commit(node: &Arc<Node>, items: &mut Vec<Item>) {
-    let (drafts, rest): (Vec<Draft>, Vec<_>) = items
-        .drain(..)
-        .map(|item| (item.draft, (item.tell, item.skip, item.accepted)))
-        .unzip();
+async fn commit(node: &Arc<Node>, mut batch: Batch) {
     let begun = Instant::now();
-    let outcomes = append_until_known(node, &drafts).await;
+    let known = append_until_known(node, &mut batch).await;
     node.metrics.commit.record(begun.elapsed());
     node.metrics.batches.inc();
-    node.metrics.batch_drafts.add(drafts.len() as u64);
-    let outcomes = match outcomes {
-        Ok(outcomes) => outcomes,
-        Err(error) => {
-            tracing::warn!(
-                error = &error as &dyn std::error::Error,
-                drafts = drafts.len(),
-                "a batch was not stored"
-            );
-            rest.into_iter()
-                .for_each(|(tell, _, accepted)| answer(node, tell, Err(Refusal::unavailable()), accepted));
-            return;
+    node.metrics.batch_drafts.add(batch.drafts().len() as u64);
+    if let Err(error) = &known {
+        tracing::warn!(
+            error = error as &dyn std::error::Error,
+            drafts = batch.drafts().len(),
+            "a batch was not stored"
+        );
+    }
+    for step in batch.settle(known) {
+        match step {
+            Step::Deliver(events) => {
+                for event in &events {
+                    node.attach_readers(&event.event.room, event.seq(), event.skip);
+                }
+                node.hub.events(events).await;
+            }
+            Step::Answer {
+                tell,
+                outcome,
+                accepted,
+            } => answer(node, tell, outcome, accepted),
+            Step::Publish(room, notice) => node.publish_to_room(&room, &notice),
         }
-    };
-    let committed: Vec<_> = outcomes
-        .iter()
-        .zip(&rest)
-        .filter_map(|(outcome, (_, skip, accepted))| match outcome {
-            Outcome::Committed(event) => Some(SharedEvent::own(event.clone(), *skip, *accepted)),
-            _ => None,
-        })
-        .collect();
-    for event in &committed {
-        node.attach_readers(&event.event.room, event.seq(), event.skip);
     }
-    // To our own members first: the bus is for the others.
-    node.hub.events(committed.iter().cloned()).await;
-    for (outcome, (tell, _, accepted)) in outcomes.into_iter().zip(rest) {
-        answer(node, tell, Ok(outcome), accepted);
-    }
-    publish(node, &committed);
 }
 
-async fn append_until_known(node: &Node, drafts: &[Draft]) -> Result<Vec<Outcome>, LogError> {
-    let mut wait = RETRY_FIRST;
+async fn append_until_known(node: &Node, batch: &mut Batch) -> Result<Vec<Outcome>, Unavailable> {
     loop {
-        match node.backend.log.append(drafts).await {
-            Err(LogError::Unknown(source)) => {
-                tracing::warn!(
-                    error = &*source as &dyn std::error::Error,
-                    "the outcome of a batch is not known; asking again"
-                );
-            }
-            // After a try whose outcome is unknown, "not stored" is known of this try only.
-            Err(LogError::NotStored(error)) if wait > RETRY_FIRST => {
+        let answer = node.backend.log.append(batch.drafts()).await;
+        match batch.tried(answer) {
+            Tried::Known(known) => return known,
+            Tried::Again(wait, error) => {
                 tracing::warn!(
                     error = &error as &dyn std::error::Error,
-                    "the log is away; asking again for the outcome"
+                    "the outcome of a batch is not known; asking again"
                 );
+                node.metrics.batch_retries.inc();
+                tokio::time::sleep(wait).await;
             }
-            known => return known,
         }
-        node.metrics.batch_retries.inc();
-        tokio::time::sleep(wait).await;
-        wait = (wait * 2).min(RETRY_MOST);
     }
 }
 
@@ -241,32 +196,6 @@ pub(crate) fn sent(event: &RoomEvent, duplicate: bool) -> Sent {
         message_id: event.id,
         created_at: event.at,
         duplicate,
-    }
-}
-
-/// One bus message for each room of the batch.
-fn publish(node: &Node, committed: &[Arc<SharedEvent>]) {
-    let mut rest = committed;
-    let mut by_room: Vec<(RoomId, Vec<&SharedEvent>)> = Vec::new();
-    while let Some((event, behind)) = rest.split_first() {
-        rest = behind;
-        match by_room
-            .iter_mut()
-            .rev()
-            .take(8)
-            .find(|(room, _)| *room == event.event.room)
-        {
-            Some((_, events)) => events.push(event),
-            None => by_room.push((event.event.room.clone(), vec![event])),
-        }
-    }
-    for (room, events) in by_room {
-        let notice = Notice::Events(events.iter().map(|event| (*event.event).clone()).collect());
-        let topics = match readers_of(&room) {
-            None => vec![Topic::Room(room)],
-            Some(topics) => topics,
-        };
-        node.publish(topics, &notice);
     }
 }
 
