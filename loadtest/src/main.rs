@@ -7,7 +7,7 @@ use clap::{Parser, Subcommand};
 use starling_loadtest::{
     baseline::Baseline,
     report,
-    scenario::{fanout, handshake, idle, publish},
+    scenario::{fanout, handshake, idle, publish, rooms},
 };
 
 /// Load generator for Starling: many sockets in one process, and an account of every delivery.
@@ -29,6 +29,7 @@ enum Command {
     Idle(idle::Args),
     Handshake(handshake::Args),
     Publish(publish::Args),
+    Rooms(rooms::Args),
     /// Run the server of the comparison: a loop of send()
     #[command(hide = true)]
     Baseline {
@@ -44,6 +45,7 @@ fn main() -> ExitCode {
         Command::Idle(args) => idle::run(&args),
         Command::Handshake(args) => handshake::run(&args),
         Command::Publish(args) => publish::run(&args),
+        Command::Rooms(args) => rooms::run(&args),
         Command::Baseline { listen } => serve(listen),
     };
     match outcome {

@@ -332,6 +332,39 @@ fn idle_connections_stay_until_standard_input_ends() {
 }
 
 #[test]
+fn rooms_are_followed_and_left_step_by_step() {
+    let server = StandIn::start(Fault::Nothing);
+    let args = [
+        "rooms", "--rooms", "6", "--each", "6", "--rounds", "2", "--step", "--json",
+    ];
+    let mut command = generator(&args);
+    command.args(["--url", &server.url(), "--secret", SECRET]);
+    let (mut rooms, mut output) = start(command.stdin(Stdio::piped()));
+    let mut input = rooms.0.stdin.take().unwrap();
+    for _ in 0..2 {
+        assert_eq!(line(&mut output), "{\"ready\":true}\n");
+        writeln!(input, "next").unwrap();
+    }
+    assert_eq!(line(&mut output), "{\"ready\":true}\n");
+    let report: Value = serde_json::from_str(&line(&mut output)).unwrap();
+    assert_eq!((&report["rooms"], &report["users"]), (&6.into(), &1.into()));
+    assert_eq!(report["rounds"].as_array().unwrap().len(), 2);
+    assert!(rooms.0.wait().unwrap().success());
+
+    // Another user's rooms are answered, too: the server does not do what was asked.
+    let output = run(
+        &server,
+        &["rooms", "--rooms", "2", "--each", "1", "--prefix", "other"],
+    );
+    assert_eq!(output.status.code(), Some(1));
+    let error = String::from_utf8(output.stderr).unwrap();
+    assert!(
+        error.contains("rooms are followed: use a new --prefix"),
+        "{error}"
+    );
+}
+
+#[test]
 fn the_baseline_is_measured_by_the_same_account() {
     let (_server, mut output) = start(&mut generator(&["baseline"]));
     let addr = line(&mut output).trim().to_owned();

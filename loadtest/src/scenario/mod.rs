@@ -4,6 +4,7 @@ pub mod fanout;
 pub mod handshake;
 pub mod idle;
 pub mod publish;
+pub mod rooms;
 
 use std::{
     net::SocketAddr,

@@ -172,6 +172,13 @@ impl Server {
                 }
                 json!({})
             }
+            Command::Subscribe(subscribe) if subscribe.all => {
+                let all = rooms.iter_mut().map(|(name, room)| {
+                    room.followers.push((connection, outbox.clone()));
+                    live(name, room.seq)
+                });
+                json!({"rooms": all.collect::<Vec<_>>()})
+            }
             Command::Subscribe(subscribe) => {
                 let name = subscribe.rooms[0].room_id.to_string();
                 let room = rooms.get_mut(&name).unwrap();
