@@ -24,7 +24,7 @@ const ASK_AGAIN: Duration = Duration::from_millis(20);
 const SECRET: &str = "the-secret-of-a-benchmark-is-none";
 
 /// The server's limits protect it from single users. Here a few users stand for many.
-const LIMITS: &[(&str, &str)] = &[
+pub(super) const LIMITS: &[(&str, &str)] = &[
     ("STARLING_LIMITS__COMMANDS_PER_MINUTE", "1000000"),
     ("STARLING_LIMITS__COMMAND_BURST", "1000000"),
     ("STARLING_MESSAGING__RATE_PER_MINUTE", "1000000"),
@@ -55,9 +55,14 @@ impl Rig {
         command
     }
 
+    /// The generator.
+    pub(super) fn loadtest(&self) -> Command {
+        self.program("starling-loadtest", Core::Generator)
+    }
+
     /// The generator, to be run against a server with a scenario's arguments.
     pub(super) fn generator(&self, server: &Server, args: &[&str]) -> Command {
-        let mut command = self.program("starling-loadtest", Core::Generator);
+        let mut command = self.loadtest();
         command
             .args(args)
             .args(["--json", "--server-pid", &server.child.0.id().to_string()])
@@ -71,10 +76,14 @@ impl Rig {
 
     /// Runs the generator to its end; its last line of output.
     pub(super) fn measure<T: DeserializeOwned>(&self, server: &Server, args: &[&str]) -> Result<T> {
-        let output = shell::read(&mut self.generator(server, args))?;
-        let last = output.lines().last().unwrap_or_default();
-        parse(last)
+        last_line(&mut self.generator(server, args))
     }
+}
+
+/// Runs the generator to its end; its last line of output.
+pub(super) fn last_line<T: DeserializeOwned>(generator: &mut Command) -> Result<T> {
+    let output = shell::read(generator)?;
+    parse(output.lines().last().unwrap_or_default())
 }
 
 /// A process that is ended with this value.
@@ -192,7 +201,11 @@ pub(super) struct Generator {
 impl Generator {
     /// Starts it.
     pub(super) fn start(rig: &Rig, server: &Server, args: &[&str]) -> Result<Self> {
-        let mut command = rig.generator(server, args);
+        Self::spawn(rig.generator(server, args))
+    }
+
+    /// Starts it with all its arguments.
+    pub(super) fn spawn(mut command: Command) -> Result<Self> {
         command.stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut child = command.spawn().context("cannot start starling-loadtest")?;
         let input = child.stdin.take();

@@ -86,7 +86,7 @@ impl Series {
 
 pub(super) fn run(rig: &Rig) -> Result<String> {
     let mut page = format!(
-        "## Fan-out\n\nThousands of deliveries per CPU-second of the server, frames of {FRAME_BYTES} bytes. In each room one \
+        "### Fan-out\n\nThousands of deliveries per CPU-second of the server, frames of {FRAME_BYTES} bytes. In each room one \
          sender keeps 1 or 8 messages outstanding. Signals are ephemeral; messages are committed and acknowledged first. The \
          loop does nothing but one send() a member for what is pending, and reads no frame.\n\n\
          | rooms x members | outstanding | signals | messages | loop of send() | signals / loop | messages / loop | \

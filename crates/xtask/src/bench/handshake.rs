@@ -34,7 +34,7 @@ pub(super) fn run(rig: &Rig) -> Result<String> {
         p99.push(outcome.latency.p99_ms);
     }
     Ok(format!(
-        "## Handshakes\n\n**{}** per CPU-second: connect, upgrade with an HS256 token, `welcome`, close. {} a second by 8 clients, \
+        "### Handshakes\n\n**{}** per CPU-second: connect, upgrade with an HS256 token, `welcome`, close. {} a second by 8 clients, \
          connect to `welcome` p99 {} ms.\n",
         number(median(&per_cpu)),
         number(median(&per_second)),

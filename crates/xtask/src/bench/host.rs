@@ -2,11 +2,11 @@
 
 use anyhow::{Context, Result};
 
-use super::Rig;
+use super::{Name, Rig};
 use crate::shell;
 
 /// A paragraph about the machine, the time and the code.
-pub(super) fn describe(rig: &Rig) -> Result<String> {
+pub(super) fn describe(rig: &Rig, names: &[Name]) -> Result<String> {
     let cpuinfo = std::fs::read_to_string("/proc/cpuinfo").context("cannot read /proc/cpuinfo")?;
     let cores = std::thread::available_parallelism()?;
     let kernel = shell::read(shell::command("uname").arg("-r"))?;
@@ -20,7 +20,7 @@ pub(super) fn describe(rig: &Rig) -> Result<String> {
     Ok(format!(
         "Made by `{}` on {}, at commit {}: {} cores of {}, Linux {}, loopback, release build, medians of \
          {} interleaved rounds. {pinned}\n",
-        rig.typed(),
+        rig.typed(names),
         date.trim(),
         commit.trim(),
         cores,

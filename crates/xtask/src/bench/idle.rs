@@ -27,7 +27,7 @@ pub(super) fn run(rig: &Rig) -> Result<String> {
         .server_bytes_per_connection
         .context("starling-loadtest does not know the server's memory")?;
     Ok(format!(
-        "## Idle connections\n\n{} bytes of resident memory for each of {} idle, authenticated connections of as many users, \
+        "### Idle connections\n\n{} bytes of resident memory for each of {} idle, authenticated connections of as many users, \
          all in one room: growth since the start, without the kernel's about 4 KB for a socket. They were connected, made \
          members and subscribed at {} a second.\n",
         number(bytes),

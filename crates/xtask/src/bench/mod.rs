@@ -1,17 +1,20 @@
-//! `cargo xtask bench`: what one node can do, measured with `starling-loadtest` (its README says how to read the
-//! figures).
+//! `cargo xtask bench`: what one node and what a cluster can do, measured with `starling-loadtest` (its README says how
+//! to read the figures).
 //!
 //! | module | what it holds |
 //! |---|---|
 //! | `child` | the programs that are measured and that measure, each ended with its value |
 //! | `fanout`, `idle`, `handshake`, `publish` | one scenario each: a run, and its part of the page |
+//! | `cluster` | three gateways behind nginx, with Redis and Postgres |
 //! | `stats` | medians, numbers for people |
+//! | `usage` | CPU time of processes |
 //! | `host` | what the figures were measured on |
 //! | `page` | docs/benchmarks.md |
 //!
 //! To add a scenario: a file with its `run`, and a variant of [`Name`].
 
 mod child;
+mod cluster;
 mod fanout;
 mod handshake;
 mod host;
@@ -19,24 +22,26 @@ mod idle;
 mod page;
 mod publish;
 mod stats;
+mod usage;
 
 use std::{path::PathBuf, process::ExitCode, time::Instant};
 
 use anyhow::{Result, bail};
 use clap::ValueEnum;
 
+use self::child::LIMITS;
 use crate::{arrows::Graph, say, shell};
 
-/// Measure one node in this run beside a plain loop of send().
+/// Measure one node beside a plain loop of send(), and a cluster.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// The scenarios to run; all by default
     #[arg(value_name = "NAME")]
     names: Vec<Name>,
-    /// Fewer and shorter rounds: under 3 minutes instead of 12
+    /// Fewer and shorter rounds: under 4 minutes instead of 16
     #[arg(long)]
     quick: bool,
-    /// Write the result into docs/benchmarks.md
+    /// Write the result into docs/benchmarks.md, for the sections of which every scenario is run
     #[arg(long)]
     write: bool,
     /// Pin the servers to the first core and the generators to the second
@@ -55,6 +60,41 @@ pub enum Name {
     Handshake,
     /// Durable messages acknowledged a second
     Publish,
+    /// Three gateways behind nginx: messages, rooms, and what they cost when nobody speaks
+    Cluster,
+}
+
+/// A part of the page, written as a whole.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Section {
+    Node,
+    Cluster,
+}
+
+impl Section {
+    const ALL: [Self; 2] = [Self::Node, Self::Cluster];
+
+    /// In the marks of the page.
+    fn name(self) -> &'static str {
+        match self {
+            Self::Node => "node",
+            Self::Cluster => "cluster",
+        }
+    }
+
+    fn title(self) -> &'static str {
+        match self {
+            Self::Node => "One node",
+            Self::Cluster => "A cluster",
+        }
+    }
+
+    fn scenarios(self) -> impl Iterator<Item = Name> {
+        Name::value_variants()
+            .iter()
+            .copied()
+            .filter(move |name| name.section() == self)
+    }
 }
 
 impl Name {
@@ -64,7 +104,19 @@ impl Name {
             Self::Idle => idle::run(rig),
             Self::Handshake => handshake::run(rig),
             Self::Publish => publish::run(rig),
+            Self::Cluster => cluster::run(rig),
         }
+    }
+
+    fn section(self) -> Section {
+        match self {
+            Self::Fanout | Self::Idle | Self::Handshake | Self::Publish => Section::Node,
+            Self::Cluster => Section::Cluster,
+        }
+    }
+
+    fn typed(self) -> String {
+        format!("{self:?}").to_lowercase()
     }
 }
 
@@ -72,6 +124,7 @@ impl Name {
 pub(crate) struct Rig {
     /// Folder of the release programs.
     programs: PathBuf,
+    target: PathBuf,
     /// Folder for databases: on the same disk as the repository, since a commit is as fast as its disk.
     scratch: PathBuf,
     quick: bool,
@@ -79,11 +132,18 @@ pub(crate) struct Rig {
 }
 
 impl Rig {
-    /// The command that makes this run again.
-    fn typed(&self) -> String {
+    /// The command that makes these figures again.
+    fn typed(&self, names: &[Name]) -> String {
         let flags = [(self.quick, " --quick"), (self.pin, " --pin")];
         let given = flags.iter().filter(|(given, _)| *given).map(|(_, flag)| *flag);
-        std::iter::once("cargo xtask bench").chain(given).collect()
+        let names = names
+            .iter()
+            .map(|name| name.typed())
+            .collect::<Vec<_>>()
+            .join(" ");
+        std::iter::once(format!("cargo xtask bench {names}"))
+            .chain(given.map(str::to_owned))
+            .collect()
     }
 
     /// Rounds of each measurement; the median counts.
@@ -104,42 +164,31 @@ impl Rig {
 
 /// Builds, measures, and shows the page.
 pub fn run(args: &Args) -> Result<ExitCode> {
-    if args.write && (args.quick || !args.names.is_empty()) {
-        bail!("--write keeps the figures of a whole run: leave --quick and the names out");
-    }
-    let build = [
-        "build",
-        "--release",
-        "--locked",
-        "-p",
-        "starling-server",
-        "-p",
-        "starling-loadtest",
-    ];
-    shell::run(&mut shell::cargo(build))?;
-    let target = Graph::read()?.target_directory;
-    let rig = Rig {
-        programs: target.join("release"),
-        scratch: target.join("bench"),
-        quick: args.quick,
-        pin: args.pin,
-    };
-    std::fs::create_dir_all(&rig.scratch)?;
     let names = if args.names.is_empty() {
         Name::value_variants()
     } else {
         &args.names
     };
-    let started = Instant::now();
-    let mut parts = vec![host::describe(&rig)?];
-    for name in names {
-        say::heading(format_args!("{name:?}").to_string().to_lowercase());
-        parts.push(name.run(&rig)?);
+    let is_whole = |section: &Section| section.scenarios().all(|name| names.contains(&name));
+    let begun = |section: &Section| names.iter().any(|name| name.section() == *section);
+    let sections: Vec<Section> = Section::ALL.into_iter().filter(begun).collect();
+    if args.write && (args.quick || !sections.iter().all(is_whole)) {
+        bail!("--write keeps whole sections: leave --quick out, and name all scenarios of a section or none");
     }
-    let page = parts.join("\n");
-    say::line(format_args!("\n{page}"));
-    if args.write {
-        page::write(&page)?;
+    let rig = build(args)?;
+    let started = Instant::now();
+    for section in sections {
+        let names: Vec<Name> = section.scenarios().filter(|name| names.contains(name)).collect();
+        let mut parts = vec![format!("## {}\n", section.title()), host::describe(&rig, &names)?];
+        for name in &names {
+            say::heading(name.typed());
+            parts.push(name.run(&rig)?);
+        }
+        let figures = parts.join("\n");
+        say::line(format_args!("\n{figures}"));
+        if args.write {
+            page::write(section, &figures)?;
+        }
     }
     say::line(format_args!(
         "bench: {} passed in {}",
@@ -147,4 +196,20 @@ pub fn run(args: &Args) -> Result<ExitCode> {
         say::seconds(started.elapsed())
     ));
     Ok(ExitCode::SUCCESS)
+}
+
+fn build(args: &Args) -> Result<Rig> {
+    let mut build = shell::cargo(["build", "--release", "--locked"]);
+    build.args(["-p", "starling-server", "-p", "starling-loadtest"]);
+    shell::run(&mut build)?;
+    let target = Graph::read()?.target_directory;
+    let rig = Rig {
+        programs: target.join("release"),
+        scratch: target.join("bench"),
+        target,
+        quick: args.quick,
+        pin: args.pin,
+    };
+    std::fs::create_dir_all(&rig.scratch)?;
+    Ok(rig)
 }

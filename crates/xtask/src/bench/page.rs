@@ -2,43 +2,41 @@
 
 use anyhow::{Context, Result, bail};
 
+use super::Section;
 use crate::{say, shell};
 
 const FILE: &str = "docs/benchmarks.md";
-const BEGIN: &str = "<!-- begin: written by cargo xtask bench --write -->\n";
-const END: &str = "<!-- end -->\n";
-
-/// Where there is no page yet.
-const FRESH: &str =
-    "# Benchmarks\n\nHow to read these figures: [loadtest/README.md](../loadtest/README.md).\n\n";
 
 /// Writes the figures into the page.
-pub(super) fn write(figures: &str) -> Result<()> {
+pub(super) fn write(section: Section, figures: &str) -> Result<()> {
     let path = shell::root().join(FILE);
-    let old = match std::fs::read_to_string(&path) {
-        Ok(old) => old,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => format!("{FRESH}{BEGIN}{END}"),
-        Err(error) => return Err(error).context(FILE),
-    };
-    let Some(new) = replace(&old, figures) else {
+    let old = std::fs::read_to_string(&path).with_context(|| format!("cannot read {FILE}"))?;
+    let Some(new) = replace(&old, section, figures) else {
+        let (begin, end) = marks(section);
         bail!(
             "{FILE} has lost its marks: put the lines `{}` and `{}` where the figures belong",
-            BEGIN.trim(),
-            END.trim()
+            begin.trim(),
+            end.trim()
         );
     };
-    if let Some(folder) = path.parent() {
-        std::fs::create_dir_all(folder)?;
-    }
     std::fs::write(&path, new).with_context(|| format!("cannot write {FILE}"))?;
     say::line(format_args!("wrote {FILE}"));
     Ok(())
 }
 
-fn replace(page: &str, figures: &str) -> Option<String> {
-    let (before, rest) = page.split_once(BEGIN)?;
-    let (_, after) = rest.split_once(END)?;
-    Some(format!("{before}{BEGIN}\n{figures}\n{END}{after}"))
+fn marks(section: Section) -> (String, String) {
+    let name = section.name();
+    (
+        format!("<!-- begin {name}: written by cargo xtask bench --write -->\n"),
+        format!("<!-- end {name} -->\n"),
+    )
+}
+
+fn replace(page: &str, section: Section, figures: &str) -> Option<String> {
+    let (begin, end) = marks(section);
+    let (before, rest) = page.split_once(&begin)?;
+    let (_, after) = rest.split_once(&end)?;
+    Some(format!("{before}{begin}\n{figures}\n{end}{after}"))
 }
 
 #[cfg(test)]
@@ -46,11 +44,27 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_what_is_between_the_marks_changes() {
-        let page = format!("above\n{BEGIN}\nold\n{END}below\n");
-        let new = replace(&page, "new").expect("it has its marks");
-        assert_eq!(new, format!("above\n{BEGIN}\nnew\n{END}below\n"));
-        assert_eq!(replace(&new, "new").as_ref(), Some(&new));
-        assert_eq!(replace("no marks", "new"), None);
+    fn only_what_is_between_the_marks_of_a_section_changes() {
+        let part = |section, text: &str| {
+            let (begin, end) = marks(section);
+            format!("{begin}\n{text}\n{end}")
+        };
+        let page = |node: &str, cluster: &str| {
+            let (node, cluster) = (part(Section::Node, node), part(Section::Cluster, cluster));
+            format!("above\n{node}between\n{cluster}below\n")
+        };
+        let new = replace(&page("a", "b"), Section::Cluster, "new").expect("it has its marks");
+        assert_eq!(new, page("a", "new"));
+        assert_eq!(replace(&new, Section::Cluster, "new").as_ref(), Some(&new));
+        assert_eq!(replace(&new, Section::Node, "newer"), Some(page("newer", "new")));
+        assert_eq!(replace("no marks", Section::Node, "new"), None);
+    }
+
+    #[test]
+    fn the_page_has_a_place_for_every_section() {
+        let page = std::fs::read_to_string(shell::root().join(FILE)).expect("the page");
+        for section in Section::ALL {
+            assert!(replace(&page, section, "").is_some(), "{section:?}");
+        }
     }
 }

@@ -55,7 +55,7 @@ pub(super) fn run(rig: &Rig) -> Result<String> {
         paced.push(rig.measure(&server, &[&common[..], &["--rate", &rate]].concat())?);
     }
     Ok(format!(
-        "## Durable messages\n\nEmbedded backend (SQLite, a commit before each acknowledgement), {ROOMS} rooms with a sender each, \
+        "### Durable messages\n\nEmbedded backend (SQLite, a commit before each acknowledgement), {ROOMS} rooms with a sender each, \
          200 characters.\n\n\
          | | acknowledged a second | per CPU-second | send to ack p50 / p99 ms | send to deliver p50 / p99 ms |\n\
          |---|---|---|---|---|\n{}\n{}\n",

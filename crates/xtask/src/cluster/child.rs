@@ -1,7 +1,7 @@
 //! One process of the cluster.
 
 use std::{
-    fs::{self, File},
+    fs::{self, OpenOptions},
     os::unix::process::CommandExt as _,
     path::{Path, PathBuf},
     process::{self, Command, ExitStatus},
@@ -60,13 +60,20 @@ impl Child {
         log: PathBuf,
         end: End,
     ) -> Result<Self> {
-        let output = File::create(&log).with_context(|| format!("cannot write {}", log.display()))?;
+        // One that is started again goes on in its log.
+        let output = OpenOptions::new().create(true).append(true).open(&log);
+        let output = output.with_context(|| format!("cannot write {}", log.display()))?;
         let mut command = shell::command("setpriv");
         command
             .args(privileges)
             .args(["--pdeathsig", end.signal(), "--"])
             .arg(program.get_program())
             .args(program.get_args())
+            .envs(
+                program
+                    .get_envs()
+                    .filter_map(|(name, value)| Some((name, value?))),
+            )
             // Not a folder that the user postgres may be unable to enter.
             .current_dir("/")
             .process_group(0)
@@ -93,6 +100,10 @@ impl Child {
 
     pub(super) fn name(&self) -> &str {
         &self.name
+    }
+
+    pub(super) fn pid(&self) -> u32 {
+        self.process.id()
     }
 
     /// Whether it has not ended, as far as it was looked.
@@ -143,6 +154,22 @@ impl Child {
         kill.args(["-s", self.end.signal(), &self.process.id().to_string()]);
         // It may have ended in this moment; its id stays its own until it is waited for.
         shell::succeeds(&mut kill);
+    }
+
+    /// As [`Self::end`], and says when it was no end in order.
+    pub(super) fn end_in_order(&mut self) -> Result<()> {
+        self.end();
+        match self.ended {
+            Some(status) if status.success() => Ok(()),
+            _ => bail!(
+                "{} did not end in order{}; the last lines of its log:\n{}",
+                self.name,
+                self.ended
+                    .map(|status| format!(" ({status})"))
+                    .unwrap_or_default(),
+                last_words(&self.log)
+            ),
+        }
     }
 
     /// Waits for its end; a process that does not end is killed.
@@ -203,6 +230,23 @@ mod tests {
             "{death}"
         );
         assert!(child.death().is_none() && !child.runs());
+    }
+
+    #[test]
+    fn an_end_out_of_order_is_told() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (_listening, interrupt) = Interrupt::never();
+        for (status, is_in_order) in [(0, true), (3, false)] {
+            let ready = folder.path().join(format!("ready-{status}"));
+            let script = format!(
+                "trap 'exit {status}' TERM; touch {}; while :; do sleep 0.01; done",
+                ready.display()
+            );
+            let mut child = sh(&script, &folder).ready_when(move || ready.exists());
+            child.ready(&interrupt).expect("it is ready");
+            child.ask_to_end();
+            assert_eq!(child.end_in_order().is_ok(), is_in_order);
+        }
     }
 
     #[test]

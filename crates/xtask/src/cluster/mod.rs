@@ -1,4 +1,4 @@
-//! `cargo xtask cluster`: a whole cluster as processes of this machine.
+//! `cargo xtask cluster`: a whole cluster as processes of this machine. [`crate::bench`] measures one.
 //!
 //! | module | what it holds |
 //! |---|---|
@@ -27,8 +27,10 @@ use signal_hook::{
     iterator::Signals,
 };
 
-use self::{child::Child, place::Place, status::Status};
+use self::{child::Child, status::Status};
 use crate::{arrows::Graph, say, shell};
+
+pub(crate) use self::place::{Place, Settings};
 
 /// Between two status lines, and between two looks whether a process has ended.
 const TICK: Duration = Duration::from_secs(1);
@@ -54,9 +56,20 @@ pub fn run(args: &Args) -> Result<ExitCode> {
     std::fs::create_dir_all(&target)?;
     let _lock = lock(&target.join("cluster.lock"))?;
     build(args.release)?;
-    let place = Place::fresh(&target, args)?;
-    let mut cluster = Cluster { tiers: Vec::new() };
-    cluster.start(&place, &interrupt)?;
+    let place = Place::fresh(
+        &target,
+        &Settings {
+            folder: "cluster",
+            nodes: args.nodes,
+            port: Some(args.port),
+            release: args.release,
+            // Nobody waits for a balancer here.
+            drain: "readiness_delay = \"0s\"\nwindow = \"1s\"",
+            gateways: &[],
+            postgres: &[],
+        },
+    )?;
+    let mut cluster = Cluster::start(&place, &interrupt)?;
     say::line(place.welcome());
     let any_died = cluster.watch(&place, &interrupt);
     cluster.stop();
@@ -93,10 +106,10 @@ fn build(release: bool) -> Result<()> {
 }
 
 /// SIGINT or SIGTERM, once there was one.
-struct Interrupt(mpsc::Receiver<()>);
+pub(crate) struct Interrupt(mpsc::Receiver<()>);
 
 impl Interrupt {
-    fn listen() -> Result<Self> {
+    pub(crate) fn listen() -> Result<Self> {
         let mut signals = Signals::new([SIGINT, SIGTERM]).context("cannot listen for Ctrl-C")?;
         // One is enough; the second finds the place taken and says nothing new.
         let (tell, told) = mpsc::sync_channel(1);
@@ -116,20 +129,22 @@ impl Interrupt {
     }
 
     /// Waits so long; `true` when there was one.
-    fn within(&self, span: Duration) -> bool {
+    pub(crate) fn within(&self, span: Duration) -> bool {
         !matches!(self.0.recv_timeout(span), Err(RecvTimeoutError::Timeout))
     }
 }
 
 /// The processes, in the order in which they were started: each tier needs those before it. What is dropped is
 /// stopped, also after a start that failed half-way.
-struct Cluster {
+pub(crate) struct Cluster {
     tiers: Vec<Vec<Child>>,
 }
 
 impl Cluster {
-    fn start(&mut self, place: &Place, interrupt: &Interrupt) -> Result<()> {
-        self.tier(
+    /// Starts all of it, and waits until it is ready.
+    pub(crate) fn start(place: &Place, interrupt: &Interrupt) -> Result<Self> {
+        let mut cluster = Self { tiers: Vec::new() };
+        cluster.tier(
             vec![services::postgres(place)?, services::redis(place)?],
             interrupt,
         )?;
@@ -137,8 +152,24 @@ impl Cluster {
             .gateways
             .iter()
             .map(|gateway| services::gateway(place, gateway));
-        self.tier(gateways.collect::<Result<_>>()?, interrupt)?;
-        self.tier(vec![services::nginx(place)?], interrupt)
+        cluster.tier(gateways.collect::<Result<_>>()?, interrupt)?;
+        cluster.tier(vec![services::nginx(place)?], interrupt)?;
+        Ok(cluster)
+    }
+
+    /// The process id of `redis`, `postgres`, `nginx` or a gateway.
+    pub(crate) fn pid(&self, name: &str) -> Result<u32> {
+        let child = self.tiers.iter().flatten().find(|child| child.name() == name);
+        Ok(child.with_context(|| format!("no {name} runs"))?.pid())
+    }
+
+    /// Asks a process to end, and waits until it has; an end out of order is an error.
+    pub(crate) fn end(&mut self, name: &str) -> Result<()> {
+        let mut all = self.tiers.iter_mut().flatten();
+        let child = all.find(|child| child.name() == name);
+        let child = child.with_context(|| format!("no {name} runs"))?;
+        child.ask_to_end();
+        child.end_in_order()
     }
 
     /// Takes processes that were started, and waits until all are ready.
@@ -171,7 +202,7 @@ impl Cluster {
     }
 
     /// Stops the last first: no more clients come in, the gateways write what they have, and then their services go.
-    fn stop(&mut self) {
+    pub(crate) fn stop(&mut self) {
         for mut tier in self.tiers.drain(..).rev() {
             for child in tier.iter_mut().filter(|child| child.runs()) {
                 say::line(format_args!("stopping {}", child.name()));

@@ -8,55 +8,97 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 
-use super::Args;
 use crate::shell;
 
+/// How a cluster is to be.
+pub(crate) struct Settings<'a> {
+    /// Below the target folder.
+    pub(crate) folder: &'a str,
+    pub(crate) nodes: u16,
+    /// That of nginx, and the gateways take those after it; without it all ports are whatever is free.
+    pub(crate) port: Option<u16>,
+    /// Whether the gateways are built with optimisations.
+    pub(crate) release: bool,
+    /// Lines of the section `drain`.
+    pub(crate) drain: &'a str,
+    /// Variables of the gateways.
+    pub(crate) gateways: &'a [(&'a str, &'a str)],
+    /// Settings of Postgres beyond its defaults, as `name=value`.
+    pub(crate) postgres: &'a [&'a str],
+}
+
 /// See the module.
-pub(super) struct Place {
+pub(crate) struct Place {
     folder: PathBuf,
     /// The program `starling`.
     pub(super) starling: PathBuf,
-    pub(super) nginx: SocketAddr,
-    pub(super) gateways: Vec<Gateway>,
-    pub(super) redis: u16,
-    pub(super) postgres: u16,
+    pub(crate) nginx: SocketAddr,
+    pub(crate) gateways: Vec<Gateway>,
+    pub(crate) redis: SocketAddr,
+    pub(crate) postgres: SocketAddr,
+    /// `auth.hs256_secret`.
+    pub(crate) secret: String,
+    pub(super) variables: Vec<(String, String)>,
+    pub(super) postgres_settings: Vec<String>,
 }
 
 /// Name and address of a gateway.
-pub(super) struct Gateway {
-    pub(super) name: String,
-    pub(super) addr: SocketAddr,
+pub(crate) struct Gateway {
+    pub(crate) name: String,
+    pub(crate) addr: SocketAddr,
 }
 
 impl Place {
     /// Chooses ports, and writes the configuration of Starling and of nginx into an empty folder.
-    pub(super) fn fresh(target: &Path, args: &Args) -> Result<Self> {
+    pub(crate) fn fresh(target: &Path, settings: &Settings<'_>) -> Result<Self> {
         let at = |port| SocketAddr::from((Ipv4Addr::LOCALHOST, port));
-        let fixed: Vec<SocketAddr> = (args.port..=args.port + args.nodes).map(at).collect();
-        for addr in &fixed {
-            TcpListener::bind(addr)
-                .with_context(|| format!("cannot listen on {addr}: choose other ports with --port"))?;
+        // nginx, the gateways, Redis, Postgres: held together, so that they differ.
+        let mut held = Vec::new();
+        for offset in 0..=settings.nodes {
+            let addr = at(settings.port.map_or(0, |port| port + offset));
+            let listener = TcpListener::bind(addr);
+            held.push(
+                listener
+                    .with_context(|| format!("cannot listen on {addr}: choose other ports with --port"))?,
+            );
         }
-        // Held together, so that they differ.
-        let free = [TcpListener::bind(at(0))?, TcpListener::bind(at(0))?];
-        let gateways = fixed[1..].iter().zip(1..).map(|(addr, n)| Gateway {
+        for _ in 0..2 {
+            held.push(TcpListener::bind(at(0))?);
+        }
+        let held: Vec<SocketAddr> = held
+            .iter()
+            .map(TcpListener::local_addr)
+            .collect::<Result<_, _>>()?;
+        let (nginx, gateways, services) = match held.as_slice() {
+            [nginx, gateways @ .., redis, postgres] => (*nginx, gateways, (*redis, *postgres)),
+            _ => bail!("a cluster needs ports"),
+        };
+        let gateways = gateways.iter().zip(1..).map(|(addr, n)| Gateway {
             name: format!("node-{n}"),
             addr: *addr,
         });
-        let profile = if args.release { "release" } else { "debug" };
+        let profile = if settings.release { "release" } else { "debug" };
+        let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
         let place = Self {
-            folder: target.join("cluster"),
+            folder: target.join(settings.folder),
             starling: target.join(profile).join("starling"),
-            nginx: fixed[0],
+            nginx,
             gateways: gateways.collect(),
-            redis: free[0].local_addr()?.port(),
-            postgres: free[1].local_addr()?.port(),
+            redis: services.0,
+            postgres: services.1,
+            secret: secret()?,
+            variables: settings.gateways.iter().map(owned).collect(),
+            postgres_settings: settings
+                .postgres
+                .iter()
+                .map(|setting| (*setting).to_owned())
+                .collect(),
         };
         place.remove()?;
         fs::create_dir_all(place.folder("nginx"))?;
-        place.write_starling()?;
+        place.write_starling(settings.drain)?;
         place.write_nginx()?;
         Ok(place)
     }
@@ -72,7 +114,7 @@ impl Place {
     }
 
     /// Removes all of it.
-    pub(super) fn remove(&self) -> Result<()> {
+    pub(crate) fn remove(&self) -> Result<()> {
         if self.folder.exists() {
             fs::remove_dir_all(&self.folder)
                 .with_context(|| format!("cannot remove {}", self.folder.display()))?;
@@ -92,26 +134,25 @@ impl Place {
     }
 
     pub(super) fn redis_url(&self) -> String {
-        format!("redis://127.0.0.1:{}", self.redis)
+        format!("redis://{}", self.redis)
     }
 
-    pub(super) fn postgres_url(&self) -> String {
-        format!("postgres://starling@127.0.0.1:{}/postgres", self.postgres)
+    pub(crate) fn postgres_url(&self) -> String {
+        format!("postgres://starling@{}/postgres", self.postgres)
     }
 
     /// One file for the gateways and for the tools: only `listen` and `node_id` are each gateway's own, and the tools
     /// go through nginx.
-    fn write_starling(&self) -> Result<()> {
+    fn write_starling(&self, drain: &str) -> Result<()> {
         let text = format!(
             "backend = \"cluster\"\n\n\
              [server]\nlisten = \"{nginx}\"\ntrusted_proxies = [\"127.0.0.1\"]\n\n\
              [auth]\nhs256_secret = \"{secret}\"\n\n\
              [redis]\nurl = \"{redis}\"\n\n\
              [postgres]\nurl = \"{postgres}?sslmode=disable\"\n\n\
-             # Nobody waits for a balancer here.\n\
-             [drain]\nreadiness_delay = \"0s\"\nwindow = \"1s\"\n",
+             [drain]\n{drain}\n",
             nginx = self.nginx,
-            secret = secret()?,
+            secret = self.secret,
             redis = self.redis_url(),
             postgres = self.postgres_url(),
         );

@@ -2,7 +2,7 @@
 
 use std::{
     fs,
-    net::{Ipv4Addr, SocketAddr},
+    net::SocketAddr,
     os::unix::fs::{MetadataExt as _, chown},
     path::Path,
     process::Command,
@@ -18,7 +18,7 @@ use crate::{http, machine, shell};
 
 /// Redis, which keeps nothing.
 pub(super) fn redis(place: &Place) -> Result<Child> {
-    let port = place.redis.to_string();
+    let port = place.redis.port().to_string();
     let mut redis = Command::new(machine::program("redis-server")?);
     redis
         .args(["--bind", "127.0.0.1", "--port", &port])
@@ -26,7 +26,7 @@ pub(super) fn redis(place: &Place) -> Result<Child> {
         .arg("--dir")
         .arg(place.folder(""));
     let child = Child::start("redis", &[], &redis, place.file("redis.log"), End::Term)?;
-    let addr = SocketAddr::from((Ipv4Addr::LOCALHOST, place.redis));
+    let addr = place.redis;
     Ok(child.ready_when(move || {
         http::exchange(addr, "PING\r\nQUIT\r\n").is_ok_and(|text| text.starts_with("+PONG"))
     }))
@@ -63,13 +63,17 @@ pub(super) fn postgres(place: &Place) -> Result<Child> {
     shell::read(&mut initdb).context("cannot make the database")?;
     let mut postgres = Command::new(machine::program("postgres")?);
     postgres.arg("-D").arg(&data);
-    let port = format!("port={}", place.postgres);
-    for setting in [
+    let port = format!("port={}", place.postgres.port());
+    let settings = [
         &port,
         "listen_addresses=127.0.0.1",
         "unix_socket_directories=",
         "max_connections=1000",
-    ] {
+    ];
+    for setting in settings
+        .into_iter()
+        .chain(place.postgres_settings.iter().map(String::as_str))
+    {
         postgres.args(["-c", setting]);
     }
     let child = Child::start(
@@ -79,7 +83,7 @@ pub(super) fn postgres(place: &Place) -> Result<Child> {
         place.file("postgres.log"),
         End::Int,
     )?;
-    let (pg_isready, port) = (machine::program("pg_isready")?, place.postgres.to_string());
+    let (pg_isready, port) = (machine::program("pg_isready")?, place.postgres.port().to_string());
     Ok(child.ready_when(move || {
         shell::succeeds(shell::command(&pg_isready).args(["-h", "127.0.0.1", "-p", &port]))
     }))
@@ -96,6 +100,7 @@ pub(super) fn gateway(place: &Place, gateway: &Gateway) -> Result<Child> {
         &addr.to_string(),
         "serve",
     ]);
+    starling.envs(place.variables.iter().map(|(name, value)| (name, value)));
     let log = place.file(&format!("{}.log", gateway.name));
     let child = Child::start(&gateway.name, &[], &starling, log, End::Term)?;
     Ok(child.ready_when(move || is_ok(addr, "/readyz")))
