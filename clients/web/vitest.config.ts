@@ -16,6 +16,7 @@ export default defineConfig({
         test: {
           name: "e2e",
           include: ["e2e/**/*.test.ts"],
+          globalSetup: "../testing/setup.ts",
           fileParallelism: false,
           testTimeout: 90_000,
           expect: { poll: { timeout: 15_000 } },
@@ -28,6 +29,7 @@ export default defineConfig({
         test: {
           name: "screenshots",
           include: ["e2e/screenshots.ts"],
+          globalSetup: "../testing/setup.ts",
           testTimeout: 90_000,
           hookTimeout: 60_000,
         },

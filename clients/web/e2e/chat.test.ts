@@ -1,13 +1,14 @@
 import type { Browser, Page } from "playwright-core";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { Gateway } from "../../testing/gateway.js";
+import { missing } from "../../testing/needs.js";
+import { token } from "../../testing/tokens.js";
 import { launch, openRoom, say, shown, signIn, type Visitor, visit } from "./support/browser.js";
-import { Gateway } from "./support/gateway.js";
-import { missing } from "./support/machine.js";
 
 const message = (page: Page, text: string) =>
   page.locator(".list").getByRole("article").filter({ hasText: text });
 
-describe.skipIf(missing())("two browsers and a gateway", () => {
+describe.skipIf(missing("chromium"))("two browsers and a gateway", () => {
   let browser: Browser;
   let gateway: Gateway;
   let ada: Visitor;
@@ -23,7 +24,7 @@ describe.skipIf(missing())("two browsers and a gateway", () => {
   beforeEach(async ({ task }) => {
     const enter = async (user: string, name: string) => {
       const visitor = await visit(browser, gateway);
-      await signIn(visitor.page, gateway.token(user, { name }));
+      await signIn(visitor.page, token(user, { name }));
       await openRoom(visitor.page, task.id);
       return visitor;
     };

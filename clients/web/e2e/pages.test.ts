@@ -2,9 +2,10 @@ import { createRequire } from "node:module";
 import type { AxeResults } from "axe-core";
 import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { Gateway } from "../../testing/gateway.js";
+import { missing } from "../../testing/needs.js";
+import { token } from "../../testing/tokens.js";
 import { launch, openRoom, say, signIn, visit } from "./support/browser.js";
-import { Gateway } from "./support/gateway.js";
-import { missing } from "./support/machine.js";
 
 const AXE = createRequire(import.meta.url).resolve("axe-core/axe.min.js");
 const MESSAGES = 230;
@@ -20,18 +21,17 @@ async function violations(page: Page): Promise<string[]> {
   );
 }
 
-describe.skipIf(missing())("the pages", () => {
+describe.skipIf(missing("chromium"))("the pages", () => {
   let browser: Browser;
   let gateway: Gateway;
-  let token: string;
+  const admin = token("ada", { name: "Ada", roles: ["admin"] });
 
   beforeAll(async () => {
     [browser, gateway] = await Promise.all([launch(), Gateway.start()]);
-    token = gateway.token("ada", { name: "Ada", role: "admin" });
-    await gateway.api("POST", "/rooms", token, { roomId: "history", name: "History" });
+    await gateway.api("POST", "/rooms", admin, { roomId: "history", name: "History" });
     for (let i = 1; i <= MESSAGES; i += 1) {
       const content = `Message ${i}${i % 7 ? "" : `\n${"and more of it ".repeat(i % 40)}`}`;
-      await gateway.api("POST", "/rooms/history/messages", token, { clientId: `m${i}`, content });
+      await gateway.api("POST", "/rooms/history/messages", admin, { clientId: `m${i}`, content });
     }
   });
   afterAll(async () => {
@@ -43,7 +43,7 @@ describe.skipIf(missing())("the pages", () => {
     // axe-core is put into the page as a script, which the page's own policy refuses.
     const { page, context } = await visit(browser, gateway, "/", { colorScheme, bypassCSP: true });
     expect(await violations(page)).toEqual([]);
-    await signIn(page, token);
+    await signIn(page, admin);
     expect(await violations(page)).toEqual([]);
     await openRoom(page, "history");
     await page.getByRole("button", { name: /^Members/ }).click();
@@ -64,7 +64,7 @@ describe.skipIf(missing())("the pages", () => {
 
   test("older messages come in above without a jump, up to the first", async () => {
     const { page, context, complaints } = await visit(browser, gateway, "/");
-    await signIn(page, token);
+    await signIn(page, admin);
     await openRoom(page, "history");
     await page.getByText(`Message ${MESSAGES}`, { exact: true }).waitFor();
     const list = page.getByRole("log");
@@ -83,7 +83,7 @@ describe.skipIf(missing())("the pages", () => {
 
   test("the keyboard is enough", async () => {
     const { page, context, complaints } = await visit(browser, gateway, "/");
-    await signIn(page, token);
+    await signIn(page, admin);
     await page.keyboard.press("Control+k");
     await page.keyboard.type("by-keyboard");
     await page.getByRole("option", { name: /Join “by-keyboard”/ }).waitFor();
@@ -114,7 +114,7 @@ describe.skipIf(missing())("the pages", () => {
     });
     const isWide = () => page.evaluate(() => document.documentElement.scrollWidth > innerWidth);
     expect(await isWide()).toBe(false);
-    await signIn(page, token);
+    await signIn(page, admin);
     expect(await isWide()).toBe(false);
     await page.getByRole("link", { name: "History" }).tap();
     await say(page, "from a phone");

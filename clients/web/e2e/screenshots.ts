@@ -2,9 +2,10 @@ import { mkdirSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import type { Browser, BrowserContextOptions, Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { Gateway } from "../../testing/gateway.js";
+import { missing } from "../../testing/needs.js";
+import { token } from "../../testing/tokens.js";
 import { launch, openRoom, signIn, visit } from "./support/browser.js";
-import { Gateway } from "./support/gateway.js";
-import { missing } from "./support/machine.js";
 
 const FOLDER = fileURLToPath(new URL("../../../docs/screenshots/", import.meta.url));
 const NAMES = {
@@ -29,7 +30,7 @@ const TALK: readonly (readonly [User, string])[] = [
   ["alan", "Do it twice. Nobody believes it the first time."],
 ];
 
-describe.skipIf(missing())("pictures", () => {
+describe.skipIf(missing("chromium"))("pictures", () => {
   let browser: Browser;
   let gateway: Gateway;
   const tokens = new Map<User, string>();
@@ -39,7 +40,7 @@ describe.skipIf(missing())("pictures", () => {
     [browser, gateway] = await Promise.all([launch(), Gateway.start()]);
     const users = Object.keys(NAMES) as User[];
     for (const user of users)
-      tokens.set(user, gateway.token(user, { name: NAMES[user], role: user === "ada" ? "admin" : "user" }));
+      tokens.set(user, token(user, { name: NAMES[user], roles: user === "ada" ? ["admin"] : [] }));
     const as = (user: User, method: string, path: string, body?: unknown) =>
       gateway.api(method, path, tokens.get(user) ?? "", body);
     const rooms = [

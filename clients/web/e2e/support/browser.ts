@@ -5,8 +5,8 @@ import {
   chromium,
   type Page,
 } from "playwright-core";
-import type { Gateway } from "./gateway.js";
-import { CHROMIUM } from "./machine.js";
+import type { Gateway } from "../../../testing/gateway.js";
+import { program } from "../../../testing/machine.js";
 
 const ARGS = [
   "--headless",
@@ -21,7 +21,7 @@ const ARGS = [
 const PATIENCE_MS = 15_000;
 
 export function launch(): Promise<Browser> {
-  return chromium.launch({ executablePath: CHROMIUM, args: ARGS });
+  return chromium.launch({ executablePath: program("chromium"), args: ARGS });
 }
 
 /** Somebody with a browser profile of their own. */
