@@ -38,8 +38,12 @@ export class Cluster {
   }
 
   /** Where clients come in. */
+  get url(): string {
+    return `http://127.0.0.1:${this.#nginx.port}`;
+  }
+
   get socketUrl(): string {
-    return `ws://127.0.0.1:${this.#nginx.port}/ws`;
+    return `${this.url}/ws`;
   }
 
   /** The node of this id, as `welcome` says it. */

@@ -44,7 +44,7 @@ export class Gateway {
   }
 
   get socketUrl(): string {
-    return `ws://127.0.0.1:${this.port}/ws`;
+    return `${this.url}/ws`;
   }
 
   get runs(): boolean {

@@ -5,12 +5,12 @@ import { Cluster, PROGRAMS } from "../../testing/cluster.js";
 import { Gateway } from "../../testing/gateway.js";
 import { missing } from "../../testing/needs.js";
 import { token } from "../../testing/tokens.js";
-import type { CodecName, StarlingOptions } from "../src/index.js";
+import { type CodecName, guest, type StarlingOptions } from "../src/index.js";
 import { client as clientAt, contents, fresh, leave, until } from "./support/users.js";
 
 const DEPLOYMENTS = [
-  { name: "one gateway", start: () => Gateway.start(), needs: [] },
-  { name: "two gateways", start: () => Cluster.start(), needs: PROGRAMS },
+  { name: "one gateway", start: () => Gateway.start(), needs: [], hasGuests: true },
+  { name: "two gateways", start: () => Cluster.start(), needs: PROGRAMS, hasGuests: false },
 ];
 
 /** Sockets that a test can cut. */
@@ -25,7 +25,7 @@ function cuttable() {
   return { WebSocket: Cuttable, cut: () => sockets.at(-1)?.terminate() };
 }
 
-for (const { name, start, needs } of DEPLOYMENTS)
+for (const { name, start, needs, hasGuests } of DEPLOYMENTS)
   describe.skipIf(missing(...needs))(name, () => {
     let deployment: Gateway | Cluster;
     beforeAll(async () => {
@@ -276,6 +276,24 @@ for (const { name, start, needs } of DEPLOYMENTS)
       const refused = client(user, { token: `${token(user)}x` });
       await expect(refused.connect()).rejects.toBeDefined();
       expect(refused.status.getSnapshot()).toMatchObject({ state: "disconnected", code: 4500 });
+    });
+
+    test("guests come in by a name, where they are let in, and stay who they are when the token is renewed", async () => {
+      const ada = client("", { token: guest(deployment.url, "Ada") });
+      if (!hasGuests) {
+        const message = expect.stringContaining("guest sign-in");
+        await expect(ada.connect()).rejects.toMatchObject({ code: "unauthenticated", message });
+        return;
+      }
+      const { userId } = await ada.connect();
+      const room = await ada.join(fresh("room"));
+      await room.send("hello");
+      await until(() =>
+        expect(room.getSnapshot().messages).toMatchObject([{ senderId: userId, senderName: "Ada" }]),
+      );
+      await ada.refreshToken();
+      const { members } = await ada.request("list_members", { roomId: room.id });
+      expect(members).toMatchObject([{ userId }]);
     });
 
     test("the names of commands and refusals are the server's", async () => {

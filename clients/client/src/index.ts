@@ -11,6 +11,7 @@ export type { CodecName } from "./codec.js";
 export type { ConnectionState, ConnectionStatus } from "./connection.js";
 export { Emitter, type Listener } from "./emitter.js";
 export { type ErrorCode, StarlingError } from "./error.js";
+export { guest } from "./guest.js";
 export type { RoomMessage } from "./messages.js";
 export type { Notification, Notifications } from "./notifications.js";
 export type { Clock, Position, StarlingOptions, WebSocketConstructor, WebSocketLike } from "./options.js";

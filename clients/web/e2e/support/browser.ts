@@ -5,7 +5,6 @@ import {
   chromium,
   type Page,
 } from "playwright-core";
-import type { Gateway } from "../../../testing/gateway.js";
 import { program } from "../../../testing/machine.js";
 
 const ARGS = [
@@ -35,14 +34,14 @@ export interface Visitor {
 /** What the browser itself says of a server that is away is no complaint of the page. */
 const EXPECTED = /ERR_CONNECTION|ERR_INTERNET_DISCONNECTED|ERR_EMPTY_RESPONSE|WebSocket connection to/;
 
-/** Opens the app. */
+/** Opens what is served at `url`: the app, from a gateway. */
 export async function visit(
   browser: Browser,
-  gateway: Gateway,
+  { url }: { url: string },
   path = "/",
   options: BrowserContextOptions = {},
 ): Promise<Visitor> {
-  const context = await browser.newContext({ baseURL: gateway.url, locale: "en-GB", ...options });
+  const context = await browser.newContext({ baseURL: url, locale: "en-GB", ...options });
   context.setDefaultTimeout(PATIENCE_MS);
   const page = await context.newPage();
   const complaints: string[] = [];
