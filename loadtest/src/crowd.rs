@@ -32,7 +32,7 @@ const AT_ONCE: usize = 32;
 const TURN: Duration = Duration::from_millis(200);
 
 /// The id of `subscribe`: setting up used small ones before, and tests use what is behind the room's seq.
-const FOLLOW: i64 = -1;
+pub(crate) const FOLLOW: i64 = -1;
 
 /// Who sits where: rooms of equal size, each user in one.
 #[derive(Debug, Clone)]
@@ -85,15 +85,17 @@ pub struct Crowd {
     pub herd: Herd,
     /// By connection: the seq of its room's last event when it began to follow.
     pub heads: Vec<u64>,
+    /// By connection: the cursor of that event. None where the other side is the comparison.
+    pub cursors: Vec<String>,
 }
 
-/// Connects everybody, and lets them follow their rooms.
-pub fn gather(peer: &Peer, plan: &Plan) -> Result<Crowd> {
+/// Connects everybody, and lets them follow their rooms. `progress` hears now and then how many are connected.
+pub fn gather(peer: &Peer, plan: &Plan, progress: &mut dyn FnMut(usize) -> Result<()>) -> Result<Crowd> {
     let mut herd = Herd::new()?;
     let count = plan.connections();
-    let heads = match peer {
+    let (heads, cursors) = match peer {
         Peer::Starling(dial) => {
-            open_all(&mut herd, count, |index| {
+            open_all(&mut herd, count, progress, |index| {
                 let (mut link, _) = dial.open(index, &plan.user(index))?;
                 link.enrol(&plan.room(plan.room_of(index)))?;
                 Ok(link.into_parts())
@@ -101,14 +103,14 @@ pub fn gather(peer: &Peer, plan: &Plan) -> Result<Crowd> {
             follow_all(&mut herd, plan)?
         }
         Peer::Plain(plain) => {
-            open_all(&mut herd, count, |index| {
+            open_all(&mut herd, count, progress, |index| {
                 let stream = plain.join(index, &plan.room(plan.room_of(index)))?;
                 Ok((stream, Decoder::new(Role::Client, INCOMING)))
             })?;
-            vec![0; count]
+            (vec![0; count], Vec::new())
         }
     };
-    Ok(Crowd { herd, heads })
+    Ok(Crowd { herd, heads, cursors })
 }
 
 /// Opens connections on a few threads, while this one answers the pings of those that are open. The first error ends
@@ -116,6 +118,7 @@ pub fn gather(peer: &Peer, plan: &Plan) -> Result<Crowd> {
 fn open_all(
     herd: &mut Herd,
     count: usize,
+    progress: &mut dyn FnMut(usize) -> Result<()>,
     open: impl Fn(usize) -> Result<(TcpStream, Decoder)> + Sync,
 ) -> Result<()> {
     let next = AtomicUsize::new(0);
@@ -143,7 +146,7 @@ fn open_all(
             scope.spawn(|| work(opened));
         }
         drop(opened);
-        let taken = take_all(herd, count, &seats);
+        let taken = take_all(herd, count, progress, &seats);
         next.store(count, Ordering::Relaxed);
         drop(seats);
         taken
@@ -153,6 +156,7 @@ fn open_all(
 fn take_all(
     herd: &mut Herd,
     count: usize,
+    progress: &mut dyn FnMut(usize) -> Result<()>,
     seats: &Receiver<Result<(usize, TcpStream, Decoder)>>,
 ) -> Result<()> {
     let mut missing = count;
@@ -163,7 +167,10 @@ fn take_all(
                 herd.put(index, stream, decoder)?;
                 missing -= 1;
             }
-            Err(TryRecvError::Empty) => herd.turn(TURN, &mut Connecting)?,
+            Err(TryRecvError::Empty) => {
+                progress(count - missing)?;
+                herd.turn(TURN, &mut Connecting)?;
+            }
             Err(TryRecvError::Disconnected) => bail!("a thread that connects has panicked"),
         }
     }
@@ -171,7 +178,7 @@ fn take_all(
 }
 
 /// Lets all connections follow their rooms; returns where each room stood.
-fn follow_all(herd: &mut Herd, plan: &Plan) -> Result<Vec<u64>> {
+fn follow_all(herd: &mut Herd, plan: &Plan) -> Result<(Vec<u64>, Vec<String>)> {
     let count = plan.connections();
     let mut following = Following {
         heads: vec![None; count],
@@ -206,7 +213,7 @@ fn follow_all(herd: &mut Herd, plan: &Plan) -> Result<Vec<u64>> {
         }
         herd.turn(TURN, &mut following)?;
     }
-    Ok(following.heads.into_iter().flatten().collect())
+    Ok(following.heads.into_iter().flatten().unzip())
 }
 
 /// Connections that are open and wait for the others. What they hear of those who join is not counted.
@@ -228,7 +235,7 @@ impl Sink for Connecting {
 
 /// Answers to `subscribe`.
 struct Following {
-    heads: Vec<Option<u64>>,
+    heads: Vec<Option<(u64, String)>>,
     answered: usize,
 }
 
@@ -244,7 +251,9 @@ impl Sink for Following {
         }
         let reply: SubscribedRooms = envelope.data()?;
         match reply.rooms.as_slice() {
-            [SubscribedRoom::Live(live)] => self.heads[socket] = Some(live.head),
+            [SubscribedRoom::Live(live)] => {
+                self.heads[socket] = Some((live.head, live.cursor.to_string()));
+            }
             [SubscribedRoom::Failed { error, .. }] => bail!("cannot follow a room: {}", error.message),
             rooms => bail!("one room was asked for, {} answered", rooms.len()),
         }
@@ -280,9 +289,9 @@ mod tests {
         let mut herd = Herd::new().unwrap();
         let open = |_| Ok((TcpStream::connect(addr)?, decoder()));
         // All fit into the listener's backlog, since nobody accepts them.
-        open_all(&mut herd, 50, open).unwrap();
-        open_all(&mut herd, 0, open).unwrap();
-        let outcome = open_all(&mut herd, 50, |index| match index {
+        open_all(&mut herd, 50, &mut |_| Ok(()), open).unwrap();
+        open_all(&mut herd, 0, &mut |_| Ok(()), open).unwrap();
+        let outcome = open_all(&mut herd, 50, &mut |_| Ok(()), |index| match index {
             37 => bail!("no {index}"),
             _ => open(index),
         });

@@ -9,11 +9,12 @@ use std::{
 
 use anyhow::{Context, Result, bail};
 use mio::{Events, Interest, Poll, Registry, Token, Waker, event::Event, net::TcpStream};
-use starling_protocol::ws::{self, Decoder, Message, Opcode};
+use socket2::SockRef;
+use starling_protocol::ws::{self, Decoder, Message, Opcode, Role};
 
 use crate::{
     frames::{FrameCounter, Seen},
-    link::Masks,
+    link::{INCOMING, Masks, upgraded},
 };
 
 /// Events that one wait may return: a pass over many sockets, short enough to send again in between.
@@ -27,6 +28,8 @@ const WAKE: Token = Token(usize::MAX);
 
 /// How a connection's bytes are followed.
 enum Reader {
+    /// The answer to an upgrade, as far as it has come.
+    Head(Vec<u8>),
     /// Every message is handed over.
     Whole(Decoder),
     /// Messages are counted only.
@@ -87,6 +90,16 @@ impl Herd {
     /// Takes a connection over, in a place of the caller's choice.
     pub fn put(&mut self, index: usize, stream: Blocking, decoder: Decoder) -> Result<()> {
         stream.set_nonblocking(true)?;
+        self.seat(index, stream, Reader::Whole(decoder))
+    }
+
+    /// Takes a connection that is being opened, and sends the upgrade when it is.
+    pub fn dial(&mut self, index: usize, stream: Blocking, upgrade: &[u8]) -> Result<()> {
+        self.seat(index, stream, Reader::Head(Vec::new()))?;
+        self.send(index, upgrade)
+    }
+
+    fn seat(&mut self, index: usize, stream: Blocking, reader: Reader) -> Result<()> {
         let mut stream = TcpStream::from_std(stream);
         self.poll
             .registry()
@@ -97,10 +110,27 @@ impl Herd {
         }
         self.sockets[index] = Some(Socket {
             stream,
-            reader: Reader::Whole(decoder),
+            reader,
             unsent: Vec::new(),
         });
         Ok(())
+    }
+
+    /// Cuts a connection: the server gets a reset, and what was on the way is gone. Nobody is told here.
+    pub fn cut(&mut self, index: usize) -> Result<()> {
+        if let Some(mut socket) = self.sockets.get_mut(index).and_then(Option::take) {
+            self.poll.registry().deregister(&mut socket.stream)?;
+            SockRef::from(&socket.stream).set_linger(Some(Duration::ZERO))?;
+        }
+        Ok(())
+    }
+
+    /// Closes a connection as the RFC asks; it ends when the server answers.
+    pub fn close(&mut self, index: usize) -> Result<()> {
+        let mut frame = Vec::new();
+        let body = ws::close_payload(1000, "done");
+        ws::encode_masked(Opcode::Close, &body, self.masks.key(), &mut frame);
+        self.send(index, &frame)
     }
 
     /// From now on messages of this connection are counted only. Not while one has come in part: then it fails.
@@ -188,6 +218,18 @@ impl Herd {
         let mut pong = |body: &[u8]| ws::encode_masked(Opcode::Pong, body, masks.key(), &mut pongs);
         let mut input = &mut self.scratch[..len];
         match &mut socket.reader {
+            Reader::Head(head) => {
+                head.extend_from_slice(input);
+                let rest = match upgraded(head) {
+                    Ok(None) => return Ok(()),
+                    Ok(Some(end)) => head.split_off(end),
+                    Err(error) => return self.end(index, &error.to_string(), sink),
+                };
+                socket.reader = Reader::Whole(Decoder::new(Role::Client, INCOMING));
+                // The head was no longer than the buffer, nor is what came behind it.
+                self.scratch[..rest.len()].copy_from_slice(&rest);
+                return self.take(index, rest.len(), sink);
+            }
             Reader::Whole(decoder) => {
                 while let Some(message) = decoder.decode(&mut input)? {
                     match message {
@@ -232,7 +274,7 @@ impl Herd {
 
     /// Sends bytes on a connection; what the kernel does not take follows when it does.
     pub fn send(&mut self, index: usize, bytes: &[u8]) -> Result<()> {
-        let Some(socket) = &mut self.sockets[index] else {
+        let Some(socket) = self.sockets.get_mut(index).and_then(Option::as_mut) else {
             return Ok(());
         };
         let was_empty = socket.unsent.is_empty();
@@ -277,9 +319,10 @@ fn close_text(body: &[u8]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use starling_protocol::ws::{Limits, Role};
+    use starling_protocol::ws::Limits;
 
     use super::*;
+    use crate::target::{Sources, begin_to_connect};
 
     #[derive(Default)]
     struct Seen {
@@ -311,8 +354,8 @@ mod tests {
         (client, listener.accept().unwrap().0)
     }
 
-    fn unsent(herd: &Herd) -> &[u8] {
-        &herd.sockets[0].as_ref().unwrap().unsent
+    fn unsent(herd: &Herd, index: usize) -> &[u8] {
+        &herd.sockets[index].as_ref().unwrap().unsent
     }
 
     /// Turns until the condition holds.
@@ -362,6 +405,46 @@ mod tests {
         }
     }
 
+    /// The far end of a connection that is being opened, and its herd.
+    fn dialled(answer: &[u8]) -> (Herd, Blocking) {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let addr = listener.local_addr().unwrap();
+        let near = begin_to_connect(addr, Sources::new(1).unwrap(), 0)
+            .unwrap()
+            .unwrap();
+        let mut herd = Herd::new().unwrap();
+        herd.dial(3, near, b"upgrade, please").unwrap();
+        let (mut far, _) = listener.accept().unwrap();
+        while !unsent(&herd, 3).is_empty() {
+            herd.turn(Duration::from_secs(10), &mut Seen::default()).unwrap();
+        }
+        let mut request = [0; 15];
+        far.read_exact(&mut request).unwrap();
+        assert_eq!(&request, b"upgrade, please");
+        far.write_all(answer).unwrap();
+        (herd, far)
+    }
+
+    #[test]
+    fn a_connection_is_upgraded_and_may_be_refused_or_cut() {
+        let accept = ws::accept_key("dGhlIHNhbXBsZSBub25jZQ==");
+        let mut answer = format!("HTTP/1.1 101 x\r\nSec-WebSocket-Accept: {accept}\r\n\r\n").into_bytes();
+        ws::encode(Opcode::Text, b"welcome", &mut answer);
+        let (mut herd, mut far) = dialled(&answer);
+        let mut seen = Seen::default();
+        until(&mut herd, &mut seen, |seen| !seen.messages.is_empty());
+        assert_eq!(seen.messages, [(3, b"welcome".to_vec())]);
+        herd.cut(3).unwrap();
+        let error = far.read(&mut [0]).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::ConnectionReset);
+        herd.send(3, b"to nobody").unwrap();
+
+        let (mut herd, _far) = dialled(b"HTTP/1.1 503 Service Unavailable\r\n\r\n");
+        let mut seen = Seen::default();
+        until(&mut herd, &mut seen, |seen| !seen.ended.is_empty());
+        assert!(seen.ended[0].1.contains("503"), "{:?}", seen.ended);
+    }
+
     #[test]
     fn what_the_kernel_does_not_take_follows() {
         let (near, mut far) = pair();
@@ -370,7 +453,7 @@ mod tests {
             .unwrap();
         let sent: Vec<u8> = (0..16 << 20).map(|n: u32| n.to_le_bytes()[2]).collect();
         herd.send(0, &sent).unwrap();
-        assert!(!unsent(&herd).is_empty(), "16 MiB fit into no socket buffer");
+        assert!(!unsent(&herd, 0).is_empty(), "16 MiB fit into no socket buffer");
         let reader = std::thread::spawn(move || {
             let mut got = vec![0; 16 << 20];
             far.read_exact(&mut got).unwrap();
@@ -380,6 +463,6 @@ mod tests {
         until(&mut herd, &mut seen, |_| reader.is_finished());
         let (got, _far) = reader.join().unwrap();
         assert!(got == sent);
-        assert!(unsent(&herd).is_empty());
+        assert!(unsent(&herd, 0).is_empty());
     }
 }

@@ -9,6 +9,9 @@ use serde::Serialize;
 /// Longest latency that is told apart: a minute.
 const LONGEST_US: u64 = 60_000_000;
 
+/// Microseconds, and how many were so long.
+pub type Buckets = Vec<(u64, u64)>;
+
 /// Latencies with two significant digits.
 pub struct Latency(Histogram<u64>);
 
@@ -29,6 +32,32 @@ impl Latency {
         Ok(self.0.add(&other.0)?)
     }
 
+    /// What is in it, for another process.
+    #[must_use]
+    pub fn buckets(&self) -> Buckets {
+        let recorded = self.0.iter_recorded();
+        recorded
+            .map(|bucket| (bucket.value_iterated_to(), bucket.count_at_value()))
+            .collect()
+    }
+
+    /// Adds what another process has recorded.
+    pub fn add_buckets(&mut self, buckets: &Buckets) {
+        for (micros, count) in buckets {
+            self.0.saturating_record_n(*micros, *count);
+        }
+    }
+
+    /// How much of it is at most this many milliseconds, for growing milliseconds.
+    pub fn shares(&self) -> impl Iterator<Item = (f64, f64)> + '_ {
+        let total = self.0.len() as f64;
+        let mut seen = 0;
+        self.0.iter_recorded().map(move |bucket| {
+            seen += bucket.count_at_value();
+            (bucket.value_iterated_to() as f64 / 1000.0, seen as f64 / total)
+        })
+    }
+
     /// The figures of a report.
     #[must_use]
     pub fn summary(&self) -> Summary {
@@ -44,7 +73,7 @@ impl Latency {
 }
 
 /// Quantiles in milliseconds.
-#[derive(Debug, Clone, Copy, Serialize)]
+#[derive(Debug, Clone, Copy, Default, Serialize)]
 pub struct Summary {
     /// How many there were.
     pub count: u64,
@@ -81,7 +110,10 @@ mod tests {
             latency.record(Duration::from_millis(ms));
             other.record(Duration::from_millis(ms + 50));
         }
-        latency.add(&other).unwrap();
+        latency.add_buckets(&other.buckets());
+        let shares: Vec<_> = latency.shares().collect();
+        assert_eq!(shares.last().map(|(_, share)| *share), Some(1.0));
+        assert!(shares.is_sorted());
         let summary = latency.summary();
         assert_eq!(summary.count, 100);
         for (found, wanted) in [

@@ -3,10 +3,10 @@
 
 use std::collections::HashSet;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// What is wrong with the deliveries; all zero when nothing is.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Faults {
     /// Deliveries that never came.
     pub lost: u64,
@@ -23,6 +23,14 @@ impl Faults {
     #[must_use]
     pub fn is_none(&self) -> bool {
         *self == Self::default()
+    }
+
+    /// Adds those of other followers.
+    pub fn add(&mut self, other: &Self) {
+        self.lost += other.lost;
+        self.repeated += other.repeated;
+        self.reordered += other.reordered;
+        self.unsent += other.unsent;
     }
 
     /// In words.
@@ -90,6 +98,12 @@ impl Ledger {
             self.faults.repeated += 1;
             Delivery::Void
         }
+    }
+
+    /// The highest number that a follower has seen.
+    #[must_use]
+    pub fn seen(&self, follower: usize) -> u64 {
+        self.next[follower] - 1
     }
 
     /// A delivery whose number was not read: taken for the next one. Says which that is.

@@ -15,10 +15,13 @@
 //! | [`envelope`] | reads of a frame what the account needs |
 //! | [`ledger`] | the account: lost, repeated, reordered, never sent |
 //! | [`latency`], [`usage`] | histograms, and what a process used |
+//! | [`random`] | numbers by chance that can be had again |
 //! | [`lines`] | standard input as events of the loop |
 //! | [`plain`], [`baseline`] | the other side of a comparison: a server that only calls send(), and how to talk to it |
 //! | [`scenario`] | what is measured: one file each |
 //! | [`report`] | results for people and for programs |
+//! | [`live`] | progress while a test runs |
+//! | [`page`], [`plot`] | a page of HTML with plots |
 //!
 //! To add a scenario: a file in `scenario/` with its `Args` and `run`, and a variant of `Command` in `main.rs`.
 
@@ -31,7 +34,11 @@ pub mod latency;
 pub mod ledger;
 pub mod lines;
 pub mod link;
+pub mod live;
+pub mod page;
 pub mod plain;
+pub mod plot;
+pub mod random;
 pub mod report;
 pub mod scenario;
 pub mod speech;

@@ -19,7 +19,8 @@ use starling_protocol::{
 
 use crate::{
     envelope::{Envelope, shown},
-    target::{Sources, Target, connect},
+    random::Random,
+    target::{Sources, Target, begin_to_connect, connect},
     token::Signer,
 };
 
@@ -38,8 +39,8 @@ pub const INCOMING: Limits = Limits {
 
 /// How to open connections.
 pub struct Dial {
-    /// Where.
-    pub target: Target,
+    /// Where: connections take turns.
+    pub targets: Vec<Target>,
     /// From which addresses.
     pub sources: Sources,
     /// Signs the users' tokens.
@@ -48,22 +49,18 @@ pub struct Dial {
 
 /// Masking keys: different for every frame, so that the server unmasks for real.
 #[derive(Debug, Clone)]
-pub struct Masks(u64);
+pub struct Masks(Random);
 
 impl Masks {
     /// Keys that differ from those of other seeds.
     #[must_use]
     pub fn new(seed: usize) -> Self {
-        Self(seed as u64)
+        Self(Random::new(seed))
     }
 
-    /// The next key (splitmix64).
+    /// The next key.
     pub fn key(&mut self) -> [u8; 4] {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        let [a, b, c, d, ..] = (z ^ (z >> 31)).to_le_bytes();
+        let [a, b, c, d, ..] = self.0.number().to_le_bytes();
         [a, b, c, d]
     }
 }
@@ -94,21 +91,15 @@ impl Dial {
     /// Connects, upgrades as this user and waits for `welcome`. Connections with different indexes come from different
     /// source addresses.
     pub fn open(&self, index: usize, user: &str) -> Result<(Link, Welcome)> {
-        let token = self.signer.sign(user)?;
+        let target = self.target(index);
+        let request = self.request(target, user)?;
         let mut link = Link {
-            stream: connect(self.target.addr, self.sources, index)?,
+            stream: connect(target.addr, self.sources, index)?,
             decoder: Decoder::new(Role::Client, INCOMING),
             masks: Masks::new(index),
             next_id: 0,
         };
-        let Target { host, path, .. } = &self.target;
-        let protocol = Codec::Json.subprotocol();
-        let request = format!(
-            "GET {path} HTTP/1.1\r\nHost: {host}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
-             Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {KEY}\r\nSec-WebSocket-Protocol: {protocol}\r\n\
-             Authorization: Bearer {token}\r\n\r\n"
-        );
-        link.stream.write_all(request.as_bytes())?;
+        link.stream.write_all(&request)?;
         let rest = link.read_head()?;
         let welcome = link.receive(rest, |envelope| {
             if envelope.kind != "welcome" {
@@ -118,32 +109,67 @@ impl Dial {
         })?;
         Ok((link, welcome))
     }
+
+    /// Begins to connect as this user, without waiting: the stream, and the upgrade to send on it. None when nobody
+    /// listens there. Each attempt goes to the next target.
+    pub fn begin(&self, index: usize, attempt: usize, user: &str) -> Result<Option<(TcpStream, Vec<u8>)>> {
+        let target = self.target(index.wrapping_add(attempt));
+        let Some(stream) = begin_to_connect(target.addr, self.sources, index)? else {
+            return Ok(None);
+        };
+        Ok(Some((stream, self.request(target, user)?)))
+    }
+
+    fn target(&self, turn: usize) -> &Target {
+        &self.targets[turn % self.targets.len()]
+    }
+
+    fn request(&self, target: &Target, user: &str) -> Result<Vec<u8>> {
+        let token = self.signer.sign(user)?;
+        let Target { host, path, .. } = target;
+        let protocol = Codec::Json.subprotocol();
+        let request = format!(
+            "GET {path} HTTP/1.1\r\nHost: {host}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+             Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {KEY}\r\nSec-WebSocket-Protocol: {protocol}\r\n\
+             Authorization: Bearer {token}\r\n\r\n"
+        );
+        Ok(request.into_bytes())
+    }
+}
+
+/// Where the answer to an upgrade ends; none while it is incomplete. An answer that is no upgrade is an error.
+pub fn upgraded(head: &[u8]) -> Result<Option<usize>> {
+    let Some(end) = memchr::memmem::find(head, b"\r\n\r\n") else {
+        if head.len() > MAX_HEAD {
+            bail!("no answer to the upgrade, only: {}", shown(head));
+        }
+        return Ok(None);
+    };
+    let text = String::from_utf8_lossy(&head[..end]);
+    if !text.starts_with("HTTP/1.1 101") {
+        bail!("the server refused the upgrade: {}", shown(head));
+    }
+    if !text.contains(&ws::accept_key(KEY)) {
+        bail!("the upgrade was accepted for another key: {}", shown(head));
+    }
+    Ok(Some(end + 4))
 }
 
 impl Link {
     /// Reads the answer to the upgrade; returns what came behind it.
     fn read_head(&mut self) -> Result<Vec<u8>> {
         let mut head = Vec::with_capacity(1024);
-        let end = loop {
-            if let Some(at) = memchr::memmem::find(&head, b"\r\n\r\n") {
-                break at + 4;
+        loop {
+            if let Some(end) = upgraded(&head)? {
+                return Ok(head.split_off(end));
             }
             let mut chunk = [0; 2048];
             let len = self.stream.read(&mut chunk).context("no answer to the upgrade")?;
-            if len == 0 || head.len() > MAX_HEAD {
+            if len == 0 {
                 bail!("no answer to the upgrade, only: {}", shown(&head));
             }
             head.extend_from_slice(&chunk[..len]);
-        };
-        let rest = head.split_off(end);
-        let text = String::from_utf8_lossy(&head);
-        if !text.starts_with("HTTP/1.1 101") {
-            bail!("the server refused the upgrade: {}{}", shown(&head), shown(&rest));
         }
-        if !text.contains(&ws::accept_key(KEY)) {
-            bail!("the upgrade was accepted for another key: {}", shown(&head));
-        }
-        Ok(rest)
     }
 
     /// Reads until `pick` takes a message. Others are dropped: what counts comes after the set-up.
@@ -262,6 +288,20 @@ where
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_answer_to_an_upgrade_is_read_as_far_as_it_goes() {
+        let accept = ws::accept_key(KEY);
+        let whole = format!("HTTP/1.1 101 x\r\nSec-WebSocket-Accept: {accept}\r\n\r\nbehind");
+        for end in [0, 20, whole.len() - 8] {
+            assert_eq!(upgraded(&whole.as_bytes()[..end]).unwrap(), None);
+        }
+        assert_eq!(upgraded(whole.as_bytes()).unwrap(), Some(whole.len() - 6));
+        for refused in ["HTTP/1.1 503 x\r\n\r\n", "HTTP/1.1 101 x\r\n\r\n"] {
+            assert!(upgraded(refused.as_bytes()).is_err(), "{refused}");
+        }
+        assert!(upgraded(&[b'x'; MAX_HEAD + 1]).is_err());
+    }
 
     #[test]
     fn masking_keys_differ_from_frame_to_frame_and_link_to_link() {

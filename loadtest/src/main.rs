@@ -7,7 +7,7 @@ use clap::{Parser, Subcommand};
 use starling_loadtest::{
     baseline::Baseline,
     report,
-    scenario::{fanout, handshake, idle, publish, rooms},
+    scenario::{chat, fanout, handshake, idle, publish, rooms},
 };
 
 /// Load generator for Starling: many sockets in one process, and an account of every delivery.
@@ -25,11 +25,15 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Chat(chat::Args),
     Fanout(fanout::Args),
     Idle(idle::Args),
     Handshake(handshake::Args),
     Publish(publish::Args),
     Rooms(rooms::Args),
+    /// One process of `chat`: reads its part from standard input
+    #[command(hide = true)]
+    Worker,
     /// Run the server of the comparison: a loop of send()
     #[command(hide = true)]
     Baseline {
@@ -41,11 +45,13 @@ enum Command {
 
 fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
+        Command::Chat(args) => chat::run(&args),
         Command::Fanout(args) => fanout::run(&args),
         Command::Idle(args) => idle::run(&args),
         Command::Handshake(args) => handshake::run(&args),
         Command::Publish(args) => publish::run(&args),
         Command::Rooms(args) => rooms::run(&args),
+        Command::Worker => chat::work(),
         Command::Baseline { listen } => serve(listen),
     };
     match outcome {

@@ -1,6 +1,7 @@
 //! Where to connect to, and from which addresses.
 
 use std::{
+    io::ErrorKind,
     net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream, ToSocketAddrs},
     str::FromStr,
     time::Duration,
@@ -92,8 +93,32 @@ impl Sources {
 /// Connects, from the address of the connection with this index where the target is on loopback. The stream is
 /// blocking, with a deadline for reads, and sends at once.
 pub fn connect(addr: SocketAddr, sources: Sources, index: usize) -> Result<TcpStream> {
+    let socket = open(addr, sources, index)?;
+    socket
+        .connect_timeout(&addr.into(), PATIENCE)
+        .with_context(|| format!("cannot connect to {addr}"))?;
+    socket.set_read_timeout(Some(PATIENCE))?;
+    Ok(socket.into())
+}
+
+/// `connect` of a socket that does not block and is not connected at once, on Linux.
+const EINPROGRESS: i32 = 115;
+
+/// Begins to connect: the stream does not block, and is writable when it is connected. None when nobody listens there.
+pub fn begin_to_connect(addr: SocketAddr, sources: Sources, index: usize) -> Result<Option<TcpStream>> {
+    let socket = open(addr, sources, index)?;
+    socket.set_nonblocking(true)?;
+    match socket.connect(&addr.into()) {
+        Ok(()) => Ok(Some(socket.into())),
+        Err(error) if error.raw_os_error() == Some(EINPROGRESS) => Ok(Some(socket.into())),
+        Err(error) if error.kind() == ErrorKind::ConnectionRefused => Ok(None),
+        Err(error) => Err(error).with_context(|| format!("cannot connect to {addr}: use more --sources")),
+    }
+}
+
+fn open(addr: SocketAddr, sources: Sources, index: usize) -> Result<Socket> {
     let socket = Socket::new(Domain::for_address(addr), Type::STREAM, None).context(
-        "cannot open a socket: at most `ulimit -n` fit into one process, run a second one for more",
+        "cannot open a socket: at most `ulimit -n` fit into one process, spread them over more processes",
     )?;
     if addr.ip().is_loopback()
         && addr.is_ipv4()
@@ -104,12 +129,8 @@ pub fn connect(addr: SocketAddr, sources: Sources, index: usize) -> Result<TcpSt
             .bind(&from.into())
             .with_context(|| format!("cannot bind {from}: use more --sources"))?;
     }
-    socket
-        .connect_timeout(&addr.into(), PATIENCE)
-        .with_context(|| format!("cannot connect to {addr}"))?;
     socket.set_tcp_nodelay(true)?;
-    socket.set_read_timeout(Some(PATIENCE))?;
-    Ok(socket.into())
+    Ok(socket)
 }
 
 #[cfg(test)]

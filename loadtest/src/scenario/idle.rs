@@ -134,7 +134,7 @@ fn hold(common: &Common, plan: &Plan) -> Result<(Herd, Held)> {
     let peer = common.peer(plan, None)?;
     let server = common.server();
     let from = Mark::now(server.as_ref())?;
-    let Crowd { mut herd, heads } = gather(&peer, plan)?;
+    let Crowd { mut herd, heads, .. } = gather(&peer, plan, &mut |_| Ok(()))?;
     let connections = heads.len();
     for index in 0..connections {
         herd.count_only(index)?;

@@ -1,5 +1,6 @@
 //! What is measured: one file a scenario, each with its `Args` and `run`.
 
+pub mod chat;
 pub mod fanout;
 pub mod handshake;
 pub mod idle;
@@ -12,14 +13,14 @@ use std::{
     time::{Duration, Instant},
 };
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use serde::Serialize;
 
 use crate::{
     crowd::{Peer, Plan},
     link::Dial,
     plain::Plain,
-    target::{Sources, Target},
+    target::Sources,
     token::Signer,
     usage::{Process, Usage},
 };
@@ -27,9 +28,14 @@ use crate::{
 /// Options of every scenario.
 #[derive(Debug, Clone, clap::Args)]
 pub struct Common {
-    /// The server's WebSocket endpoint
-    #[arg(long, default_value = "ws://127.0.0.1:8080/ws", value_name = "URL")]
-    pub url: String,
+    /// The server's WebSocket endpoint; connections take turns with several, separated by commas
+    #[arg(
+        long,
+        default_value = "ws://127.0.0.1:8080/ws",
+        value_name = "URL",
+        value_delimiter = ','
+    )]
+    pub url: Vec<String>,
     /// The server's auth.hs256_secret, to sign tokens with
     #[arg(long, env = "STARLING_AUTH__HS256_SECRET", hide_env_values = true)]
     pub secret: Option<String>,
@@ -56,23 +62,26 @@ pub struct Common {
 impl Common {
     /// The way to a Starling server, for so many connections at once.
     pub fn dial(&self, connections: usize) -> Result<Dial> {
-        let file = self.secret_file.as_ref().map(|path| {
-            std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))
-        });
-        let secret = match (&self.secret, file) {
-            (Some(secret), _) => secret.clone(),
-            (None, Some(text)) => text?.trim().to_owned(),
-            (None, None) => {
-                anyhow::bail!(
-                    "give the server's auth.hs256_secret by --secret or --secret-file, to sign tokens"
-                )
-            }
-        };
         Ok(Dial {
-            target: self.url.parse::<Target>()?,
+            targets: self.url.iter().map(|url| url.parse()).collect::<Result<_>>()?,
             sources: self.sources(connections)?,
-            signer: Signer::new(&secret),
+            signer: Signer::new(&self.secret()?),
         })
+    }
+
+    /// What tokens are signed with.
+    fn secret(&self) -> Result<String> {
+        match (&self.secret, &self.secret_file) {
+            (Some(secret), _) => Ok(secret.clone()),
+            (None, Some(path)) => {
+                let text = std::fs::read_to_string(path);
+                let text = text.with_context(|| format!("cannot read {}", path.display()))?;
+                Ok(text.trim().to_owned())
+            }
+            (None, None) => {
+                bail!("give the server's auth.hs256_secret by --secret or --secret-file, to sign tokens")
+            }
+        }
     }
 
     fn sources(&self, connections: usize) -> Result<Sources> {

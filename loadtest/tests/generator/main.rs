@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail like tests")]
 
+mod chat;
 mod stand_in;
 
 use std::{
@@ -30,7 +31,7 @@ const SECRET: &str = "0123456789abcdef0123456789abcdef";
 
 fn starling(server: &StandIn) -> Peer {
     Peer::Starling(Box::new(Dial {
-        target: server.url().parse().unwrap(),
+        targets: vec![server.url().parse().unwrap()],
         sources: Sources::new(3).unwrap(),
         signer: Signer::new(SECRET),
     }))

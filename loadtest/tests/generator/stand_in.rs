@@ -36,6 +36,12 @@ pub(crate) enum Fault {
     Refuse,
     /// Every connection is closed when the third is sent.
     Close,
+    /// With the third, every connection is asked to move.
+    Migrate,
+    /// Of what a client has missed, the last is left out.
+    LoseMissed,
+    /// Of what a client has missed, the last comes twice.
+    RepeatMissed,
 }
 
 /// The server; it ends when it is dropped.
@@ -51,6 +57,10 @@ struct Room {
     events: u64,
     followers: Vec<(u64, Sender<Vec<u8>>)>,
     kept_back: Option<Vec<u8>>,
+    /// Messages, for those who come back.
+    log: Vec<(u64, Vec<u8>)>,
+    /// By client id: the seq of its message.
+    known: HashMap<String, u64>,
 }
 
 struct Server {
@@ -182,8 +192,13 @@ impl Server {
             Command::Subscribe(subscribe) => {
                 let name = subscribe.rooms[0].room_id.to_string();
                 let room = rooms.get_mut(&name).unwrap();
+                let reply = json!({"rooms": [live(&name, room.seq)]});
+                push(outbox, ok(&id, &reply));
+                if let Some(cursor) = &subscribe.rooms[0].cursor {
+                    room.replay(self.fault, cursor, outbox);
+                }
                 room.followers.push((connection, outbox.clone()));
-                json!({"rooms": [live(&name, room.seq)]})
+                return;
             }
             Command::SendMessage(_) if self.fault == Fault::Refuse => {
                 let error = json!({"code": "rate_limited", "message": "wait", "retryAfterMs": 1000});
@@ -195,10 +210,16 @@ impl Server {
             Command::SendMessage(message) => {
                 let name = message.room_id.as_ref().unwrap().to_string();
                 let room = rooms.get_mut(&name).unwrap();
-                room.seq += 1;
                 let client_id = message.client_id.as_ref().unwrap().as_str();
+                if let Some(seq) = room.known.get(client_id) {
+                    return push(outbox, ok(&id, &sent(&name, *seq)));
+                }
+                room.seq += 1;
+                room.known.insert(client_id.to_owned(), room.seq);
                 let event = message_created(&name, room.seq, client_id, &message.message.content);
-                room.emit(self.fault, None, &text(&event));
+                let frame = text(&event);
+                room.log.push((room.seq, frame.clone()));
+                room.emit(self.fault, None, &frame);
                 sent(&name, room.seq)
             }
             Command::Signal(signal) => {
@@ -210,10 +231,7 @@ impl Server {
             }
             other => panic!("the stand-in does not know {}", other.name()),
         };
-        push(
-            outbox,
-            text(&format!(r#"{{"type":"ok","id":{id},"data":{reply}}}"#)),
-        );
+        push(outbox, ok(&id, &reply));
     }
 
     fn forget(&self, connection: u64) {
@@ -224,6 +242,22 @@ impl Server {
 }
 
 impl Room {
+    /// Sends what came behind a cursor.
+    fn replay(&self, fault: Fault, cursor: &str, outbox: &Sender<Vec<u8>>) {
+        let (seq, _) = cursor.split_once('.').unwrap();
+        let seq: u64 = seq.parse().unwrap();
+        let missed = self.log.iter().filter(|(other, _)| *other > seq);
+        let mut frames: Vec<_> = missed.map(|(_, frame)| frame.clone()).collect();
+        match fault {
+            Fault::LoseMissed => drop(frames.pop()),
+            Fault::RepeatMissed => frames.extend(frames.last().cloned()),
+            _ => {}
+        }
+        for frame in frames {
+            push(outbox, frame);
+        }
+    }
+
     /// Sends an event to all followers but one, and makes the fault.
     fn emit(&mut self, fault: Fault, skip: Option<u64>, frame: &[u8]) {
         self.events += 1;
@@ -241,6 +275,7 @@ impl Room {
                 Fault::Repeat if strikes && at == last => frames.push(frame.to_vec()),
                 Fault::Swap if strikes && at == last => self.kept_back = frames.pop(),
                 Fault::Swap if at == last => frames.extend(self.kept_back.take()),
+                Fault::Migrate if strikes => frames.push(text(r#"{"type":"migrate","data":{"afterMs":5}}"#)),
                 Fault::Close if strikes => frames = vec![ws::close_frame(4010, "reads too slowly")],
                 _ => {}
             }
@@ -260,6 +295,10 @@ fn text(payload: &str) -> Vec<u8> {
     let mut frame = Vec::new();
     ws::encode(Opcode::Text, payload.as_bytes(), &mut frame);
     frame
+}
+
+fn ok(id: &Value, reply: &Value) -> Vec<u8> {
+    text(&format!(r#"{{"type":"ok","id":{id},"data":{reply}}}"#))
 }
 
 /// An envelope with its fields in the order of the protocol, which [`Value`] does not keep.
@@ -285,8 +324,10 @@ fn member_joined(seq: u64) -> String {
 }
 
 fn message_created(room: &str, seq: u64, client_id: &str, content: &str) -> String {
-    let data =
-        json!({"roomId": room, "seq": seq, "senderId": "u", "clientId": client_id, "content": content});
+    let cursor = format!("{seq}.00000000");
+    let data = json!({
+        "roomId": room, "seq": seq, "cursor": cursor, "senderId": "u", "clientId": client_id, "content": content,
+    });
     envelope("message_created", &data)
 }
 

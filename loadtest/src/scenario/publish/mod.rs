@@ -176,7 +176,7 @@ pub fn publish(peer: &Peer, plan: &Plan, pace: &Pace, server: Option<&Process>) 
     if pace.unacked == 0 || pace.rate.is_some_and(|rate| rate <= 0.0) {
         bail!("--unacked and --rate must be more than 0");
     }
-    let Crowd { herd, heads } = gather(peer, plan)?;
+    let Crowd { herd, heads, .. } = gather(peer, plan, &mut |_| Ok(()))?;
     let mut run = Run {
         desk: Desk::new(plan.members, &heads, pace.unacked)?,
         herd,
