@@ -5,6 +5,8 @@ use std::{net::SocketAddr, time::Duration};
 use ipnet::IpNet;
 use starling_core::{NodeId, ports::Rate};
 
+use crate::traces::Traces;
+
 /// Settings of one node. [`NodeConfig::new`] gives the defaults of the protocol's section 9.
 #[derive(Debug, Clone)]
 pub struct NodeConfig {
@@ -54,6 +56,8 @@ pub struct NodeConfig {
     pub fanout_tasks: usize,
     /// Group-commit lanes; a room belongs to one.
     pub lanes: usize,
+    /// Traces of messages; `None` traces nothing.
+    pub traces: Option<Traces>,
 }
 
 /// Tokens for guests.
@@ -245,6 +249,7 @@ impl NodeConfig {
             // More tasks than cores: a pass over a very large room then delays fewer of the others.
             fanout_tasks: (4 * cores).clamp(4, 64),
             lanes: 1,
+            traces: None,
         }
     }
 }

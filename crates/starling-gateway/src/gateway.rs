@@ -67,6 +67,12 @@ impl Gateway {
         self.telemetry.meter(scope)
     }
 
+    /// Everything that is counted, as `/metrics` shows it.
+    #[must_use]
+    pub fn metric_families(&self) -> Vec<prometheus::proto::MetricFamily> {
+        self.telemetry.families()
+    }
+
     /// Completes when the node stops, for whatever reason.
     pub async fn stopped(&self) {
         self.node.stop.cancelled().await;

@@ -19,6 +19,7 @@
 //! | `users` | sessions by user |
 //! | `notice` | what nodes tell each other |
 //! | [`telemetry`] | metrics for Prometheus |
+//! | `traces` | traces of messages |
 //!
 //! The journey of a message: `conn::task` reads it, `session::commands` takes from its sender's budgets and hands it to
 //! `lanes`, which commits, tells the `hub` of its own node, answers, and publishes; `pump` hears it on the other nodes
@@ -40,6 +41,7 @@ mod presence;
 mod pump;
 mod session;
 pub mod telemetry;
+mod traces;
 mod users;
 
 pub use auth::{AuthConfig, AuthKey};
@@ -47,3 +49,4 @@ pub use config::NodeConfig;
 pub use gateway::Gateway;
 pub use http::openapi;
 pub use node::{Node, StartError};
+pub use traces::Traces;

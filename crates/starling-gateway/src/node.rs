@@ -11,6 +11,8 @@ use std::{
 };
 
 use bytes::Bytes;
+use opentelemetry::trace::SpanContext;
+use opentelemetry_sdk::trace::Span;
 use parking_lot::Mutex;
 use starling_core::{
     Action, Authority, Backend, ClientId, Clock, Draft, EventId, Outcome, RoomId, Timestamp, UserId,
@@ -37,6 +39,7 @@ use crate::{
     pump,
     session::Session,
     telemetry::TelemetryError,
+    traces::{self, MessageTrace},
     users::Users,
 };
 
@@ -81,7 +84,7 @@ pub struct Node {
     draining: AtomicBool,
     /// Later than that: the balancer has had its time to notice.
     refusing: AtomicBool,
-    publisher: mpsc::Sender<(Topic, Bytes)>,
+    publisher: mpsc::Sender<Outgoing>,
     next_key: AtomicU64,
     pub(crate) fills: Semaphore,
     pub(crate) pages: Semaphore,
@@ -234,6 +237,16 @@ impl Node {
         }
     }
 
+    /// Begins the trace of a message that was accepted at this time, where it is one to be traced.
+    pub(crate) fn trace(
+        &self,
+        room: &RoomId,
+        accepted: Instant,
+        caller: Option<&SpanContext>,
+    ) -> Option<Box<MessageTrace>> {
+        self.config.traces.as_ref()?.begin(room, accepted, caller)
+    }
+
     // ---- the bus ----------------------------------------------------------------------------------------------
 
     pub(crate) fn is_bus_up(&self) -> bool {
@@ -246,11 +259,21 @@ impl Node {
 
     /// Gives a message to the publisher. It may be lost: then the other nodes find it in the log.
     pub(crate) fn publish(&self, topics: Vec<Topic>, notice: &Notice) {
+        self.publish_traced(topics, notice, Vec::new());
+    }
+
+    /// The same; the spans end when the bus took it, or when it is lost.
+    pub(crate) fn publish_traced(&self, topics: Vec<Topic>, notice: &Notice, mut spans: Vec<Span>) {
         match notice.encode(self.tag) {
             Ok(payload) => {
                 for topic in topics {
-                    if self.publisher.try_send((topic, payload.clone())).is_err() {
+                    let outgoing = Outgoing {
+                        message: (topic, payload.clone()),
+                        spans: std::mem::take(&mut spans),
+                    };
+                    if let Err(lost) = self.publisher.try_send(outgoing) {
                         self.metrics.publish_failed.inc();
+                        traces::not_published(lost.into_inner().spans);
                     }
                 }
             }
@@ -393,7 +416,13 @@ impl Node {
     }
 }
 
-async fn run_publisher(node: Arc<Node>, mut queue: mpsc::Receiver<(Topic, Bytes)>) {
+/// A bus message on its way to the publisher.
+struct Outgoing {
+    message: (Topic, Bytes),
+    spans: Vec<Span>,
+}
+
+async fn run_publisher(node: Arc<Node>, mut queue: mpsc::Receiver<Outgoing>) {
     let mut burst = Vec::with_capacity(PUBLISH_BURST);
     loop {
         tokio::select! {
@@ -401,10 +430,13 @@ async fn run_publisher(node: Arc<Node>, mut queue: mpsc::Receiver<(Topic, Bytes)
             () = node.stop.cancelled() => return,
         }
         let count = burst.len() as u64;
-        match node.backend.bus.publish(std::mem::take(&mut burst)).await {
+        let split = burst.drain(..).map(|outgoing| (outgoing.message, outgoing.spans));
+        let (messages, spans): (Vec<_>, Vec<_>) = split.unzip();
+        match node.backend.bus.publish(messages).await {
             Ok(()) => node.metrics.published.add(count),
             Err(error) => {
                 node.metrics.publish_failed.add(count);
+                traces::not_published(spans.into_iter().flatten());
                 tracing::debug!(
                     error = &error as &dyn std::error::Error,
                     "cannot publish; the log has it"

@@ -7,11 +7,18 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use starling_core::{RoomEvent, RoomId, UserId, presence::UserPresence};
 
+use crate::traces::Link;
+
 /// A message between nodes. MessagePack, behind eight bytes that name the node it comes from.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) enum Notice {
     /// Committed events of one room, in order.
-    Events(Vec<RoomEvent>),
+    Events {
+        events: Vec<RoomEvent>,
+        /// The contexts of those that are traced.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        traces: Vec<Link>,
+    },
     /// Somebody types, or stops.
     Typing {
         room: RoomId,
@@ -69,12 +76,15 @@ impl Notice {
 
 #[cfg(test)]
 mod tests {
+    use opentelemetry::trace::{Span, Tracer, TracerProvider};
+    use opentelemetry_sdk::trace::SdkTracerProvider;
     use starling_core::{
         ClientId, EventBody, EventId, Timestamp,
         event::{MessageCreated, Reaction},
     };
 
     use super::*;
+    use crate::traces::Hop;
 
     #[test]
     fn events_travel_whole_and_own_ones_are_skipped() {
@@ -99,7 +109,7 @@ mod tests {
             mentions: vec![UserId::parse("bob").unwrap()],
             metadata: Some(serde_json::json!({"a": [1, null, {"b": "c"}]})),
         };
-        let notice = Notice::Events(vec![
+        let events = vec![
             event(1, EventBody::MessageCreated(message)),
             event(
                 2,
@@ -108,7 +118,15 @@ mod tests {
                     emoji: "+1".into(),
                 }),
             ),
-        ]);
+        ];
+        let provider = SdkTracerProvider::default();
+        let span = provider.tracer("test").start("publish");
+        let traces = vec![Link::new(2, &span)];
+        let hop = Hop::foreign(&traces[0]).unwrap();
+        assert_eq!(hop.parent().trace_id(), span.span_context().trace_id());
+        assert_eq!(hop.parent().span_id(), span.span_context().span_id());
+        assert!(hop.parent().is_sampled() && hop.parent().is_remote());
+        let notice = Notice::Events { events, traces };
         let bytes = notice.encode(7).unwrap();
         assert_eq!(Notice::decode(&bytes, 8).unwrap(), Some(notice));
         assert_eq!(Notice::decode(&bytes, 7).unwrap(), None);

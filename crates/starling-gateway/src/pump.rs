@@ -17,6 +17,7 @@ use crate::{
     hub::{SharedEvent, SharedFrame, ToShard},
     node::Node,
     notice::Notice,
+    traces::Hop,
 };
 
 /// Takes from the bus until it closes or the node stops.
@@ -62,13 +63,15 @@ pub(crate) async fn run_pump(node: Arc<Node>, mut receiver: Box<dyn BusReceiver>
 
 async fn hear(node: &Arc<Node>, topic: &Topic, notice: Notice) {
     match notice {
-        Notice::Events(events) => {
+        Notice::Events { events, traces } => {
             for event in &events {
                 node.attach_readers(&event.room, event.seq, None);
             }
-            node.hub
-                .events(events.into_iter().map(SharedEvent::foreign))
-                .await;
+            let heard = events.into_iter().map(|event| {
+                let link = traces.iter().find(|link| link.seq == event.seq);
+                SharedEvent::heard(event, link.and_then(Hop::foreign))
+            });
+            node.hub.events(heard).await;
         }
         Notice::Typing {
             room,

@@ -7,7 +7,7 @@
 //! | [`commands`] | one file a command |
 //! | [`config`] | the configuration: sources, sections, errors |
 //! | [`secret`] | the key that tokens are verified by |
-//! | [`telemetry`] | logs |
+//! | [`telemetry`] | logs; traces and metrics to a collector |
 //!
 //! Exit codes: 0 when all went well, 64 when the command line, the configuration or the secret has to be changed
 //! (`EX_USAGE`), 1 for everything else.

@@ -9,6 +9,7 @@ use super::Attach;
 use crate::{
     config::{NodeConfig, RingLimits},
     metrics::Metrics,
+    traces::Traces,
 };
 
 /// Settings, counters, the time, and what was asked for.
@@ -29,6 +30,7 @@ pub(crate) struct Settings {
     pub(crate) typing_ttl: Duration,
     pub(crate) replay_events_per_room: u64,
     pub(crate) rings: RingLimits,
+    pub(crate) traces: Option<Traces>,
 }
 
 impl Settings {
@@ -39,6 +41,7 @@ impl Settings {
             typing_ttl: config.typing_ttl,
             replay_events_per_room: config.limits.replay_events_per_room,
             rings: config.rings,
+            traces: config.traces.clone(),
         }
     }
 }

@@ -144,6 +144,7 @@ impl<K: Socket> Room<K> {
                 }
             }
             cx.metrics.deliveries.add(delivered);
+            self.note_traces(&batch, cx);
             self.handed = batch.last_cursor().unwrap_or(self.handed);
             for key in refused {
                 self.refused(key, cx);
@@ -208,6 +209,19 @@ impl<K: Socket> Room<K> {
                 member.mode = Mode::Lagging;
                 slow.push(key);
                 refused as u64
+            }
+        }
+    }
+
+    fn note_traces(&self, batch: &Batch<'_>, cx: &Context<K>) {
+        let Some(traces) = &cx.settings.traces else {
+            return;
+        };
+        for item in batch.items {
+            if let Item::Durable(event) = item
+                && let Some(hop) = &event.hop
+            {
+                traces.fanned_out(hop, self.members.len());
             }
         }
     }

@@ -8,6 +8,8 @@ use starling_core::RoomEvent;
 use starling_protocol::{Codec, codec::Envelope, event::Durable};
 use tokio::time::Instant;
 
+use crate::traces::Hop;
+
 /// One place for each codec.
 #[derive(Debug, Default)]
 pub(crate) struct Frames([OnceLock<Bytes>; 2]);
@@ -26,26 +28,40 @@ pub(crate) struct SharedEvent {
     pub(crate) skip: Option<u64>,
     /// When this node took it in, where this node did.
     pub(crate) accepted: Option<Instant>,
+    /// Where its message is traced.
+    pub(crate) hop: Option<Box<Hop>>,
     frames: Frames,
 }
 
 impl SharedEvent {
     /// An event of this node's own lanes.
-    pub(crate) fn own(event: Arc<RoomEvent>, skip: Option<u64>, accepted: Instant) -> Arc<Self> {
+    pub(crate) fn own(
+        event: Arc<RoomEvent>,
+        skip: Option<u64>,
+        accepted: Instant,
+        hop: Option<Box<Hop>>,
+    ) -> Arc<Self> {
         Arc::new(Self {
             event,
             skip,
             accepted: Some(accepted),
+            hop,
             frames: Frames::default(),
         })
     }
 
-    /// An event from elsewhere: the bus, or the log.
+    /// An event from the log.
     pub(crate) fn foreign(event: RoomEvent) -> Arc<Self> {
+        Self::heard(event, None)
+    }
+
+    /// An event from the bus.
+    pub(crate) fn heard(event: RoomEvent, hop: Option<Box<Hop>>) -> Arc<Self> {
         Arc::new(Self {
             event: event.into(),
             skip: None,
             accepted: None,
+            hop,
             frames: Frames::default(),
         })
     }

@@ -2,14 +2,18 @@
 
 use std::{sync::Arc, time::Duration, vec};
 
+use opentelemetry::Context;
 use starling_core::{
-    Draft, Outcome, Refusal, RoomId,
+    Draft, Outcome, Refusal, RoomEvent, RoomId,
     ports::{LogError, Unavailable},
 };
 use tokio::time::Instant;
 
 use super::{Item, Tell};
-use crate::{hub::SharedEvent, notice::Notice};
+use crate::{
+    hub::SharedEvent,
+    traces::{Hop, MessageTrace, Traces},
+};
 
 /// Drafts of one batch at most.
 pub(crate) const BATCH_DRAFTS: usize = 500;
@@ -32,6 +36,14 @@ struct Sender<T> {
     tell: T,
     skip: Option<u64>,
     accepted: Instant,
+    trace: Option<Box<MessageTrace>>,
+}
+
+impl<T> Sender<T> {
+    fn event(&self, event: Arc<RoomEvent>) -> Arc<SharedEvent> {
+        let hop = self.trace.as_deref().map(Hop::own);
+        SharedEvent::own(event, self.skip, self.accepted, hop)
+    }
 }
 
 /// What a try came to.
@@ -52,9 +64,10 @@ pub(crate) enum Step<T = Tell> {
         tell: T,
         outcome: Result<Outcome, Refusal>,
         accepted: Instant,
+        trace: Option<Box<MessageTrace>>,
     },
     /// To the other nodes: one message for each room.
-    Publish(RoomId, Notice),
+    Publish(RoomId, Vec<Arc<SharedEvent>>),
 }
 
 impl<T> Batch<T> {
@@ -90,7 +103,18 @@ impl<T> Batch<T> {
             tell: item.tell,
             skip: item.skip,
             accepted: item.accepted,
+            trace: item.trace,
         });
+    }
+
+    /// The batch goes to the log: a span for each draft that is traced.
+    pub(crate) fn begin_append(&mut self, traces: &Traces) -> Vec<Context> {
+        let drafts = self.drafts.len();
+        let traced = self
+            .senders
+            .iter_mut()
+            .filter_map(|sender| sender.trace.as_deref_mut());
+        traced.map(|trace| traces.append(trace, drafts)).collect()
     }
 
     /// What is to be appended.
@@ -125,9 +149,7 @@ impl<T> Batch<T> {
             .iter()
             .zip(&self.senders)
             .filter_map(|(outcome, sender)| match outcome {
-                Outcome::Committed(event) => {
-                    Some(SharedEvent::own(event.clone(), sender.skip, sender.accepted))
-                }
+                Outcome::Committed(event) => Some(sender.event(event.clone())),
                 _ => None,
             })
             .collect();
@@ -161,11 +183,11 @@ impl<T> Iterator for Settled<T> {
                 tell: sender.tell,
                 outcome: self.outcomes.next().ok_or_else(Refusal::unavailable),
                 accepted: sender.accepted,
+                trace: sender.trace,
             });
         }
         let (room, events) = self.publish.next()?;
-        let events = events.iter().map(|event| (*event.event).clone()).collect();
-        Some(Step::Publish(room, Notice::Events(events)))
+        Some(Step::Publish(room, events))
     }
 }
 
@@ -214,6 +236,7 @@ mod tests {
             tell: n,
             skip: None,
             accepted: Instant::now(),
+            trace: None,
         }
     }
 

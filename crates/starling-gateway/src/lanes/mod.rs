@@ -6,7 +6,12 @@ pub(crate) mod batch;
 
 use std::sync::{Arc, atomic::Ordering::Relaxed};
 
-use starling_core::{Draft, Outcome, Refusal, RoomEvent, RoomId, ports::Unavailable};
+use opentelemetry::context::FutureExt;
+use opentelemetry_sdk::trace::Span;
+use starling_core::{
+    Draft, Outcome, Refusal, RoomEvent, RoomId,
+    ports::{Topic, Unavailable},
+};
 use starling_protocol::{CommandId, reply::Sent};
 use tokio::{
     sync::{mpsc, oneshot},
@@ -14,7 +19,13 @@ use tokio::{
 };
 
 use self::batch::{Batch, Step, Tried};
-use crate::{node::Node, session::Session};
+use crate::{
+    hub::SharedEvent,
+    node::{Node, readers_of},
+    notice::Notice,
+    session::Session,
+    traces::{Link, MessageTrace},
+};
 
 /// Drafts that wait for a lane. Each is bounded by the frame limit, and each session by its unacked messages; when a
 /// lane is full its senders are told `unavailable` with a hint to come back.
@@ -32,6 +43,7 @@ pub(crate) struct Item<T = Tell> {
     /// The connection that does not want the event.
     pub(crate) skip: Option<u64>,
     pub(crate) accepted: Instant,
+    pub(crate) trace: Option<Box<MessageTrace>>,
 }
 
 /// Who is told.
@@ -76,12 +88,22 @@ impl Lanes {
 
     /// Gives a draft to its lane and waits for the outcome.
     pub(crate) async fn append(&self, draft: Draft) -> Result<Outcome, Refusal> {
+        self.append_traced(draft, None).await
+    }
+
+    /// The same, for a message that may be traced.
+    pub(crate) async fn append_traced(
+        &self,
+        draft: Draft,
+        trace: Option<Box<MessageTrace>>,
+    ) -> Result<Outcome, Refusal> {
         let (tell, told) = oneshot::channel();
         let item = Item {
             draft,
             tell: Tell::Waiter(tell),
             skip: None,
             accepted: Instant::now(),
+            trace,
         };
         self.submit(item)?;
         told.await.unwrap_or_else(|_| Err(Refusal::unavailable()))
@@ -117,7 +139,7 @@ pub(crate) async fn run_lane(node: Arc<Node>, mut inbox: mpsc::Receiver<Item>) {
 
 async fn commit(node: &Arc<Node>, mut batch: Batch) {
     let begun = Instant::now();
-    let known = append_until_known(node, &mut batch).await;
+    let known = append_traced(node, &mut batch).await;
     node.metrics.commit.record(begun.elapsed());
     node.metrics.batches.inc();
     node.metrics.batch_drafts.add(batch.drafts().len() as u64);
@@ -140,10 +162,29 @@ async fn commit(node: &Arc<Node>, mut batch: Batch) {
                 tell,
                 outcome,
                 accepted,
-            } => answer(node, tell, outcome, accepted),
-            Step::Publish(room, notice) => node.publish_to_room(&room, &notice),
+                trace,
+            } => {
+                // Ends with the answer.
+                let _trace = trace.map(|trace| trace.decided(&outcome));
+                answer(node, tell, outcome, accepted);
+            }
+            Step::Publish(room, events) => publish(node, room, &events),
         }
     }
+}
+
+/// Appends; of the traced drafts of the batch, each gets its span, and the first one's is current meanwhile, so that the
+/// backend can say more.
+async fn append_traced(node: &Node, batch: &mut Batch) -> Result<Vec<Outcome>, Unavailable> {
+    let Some(traces) = &node.config.traces else {
+        return append_until_known(node, batch).await;
+    };
+    // They end with the last of their contexts.
+    let spans = batch.begin_append(traces);
+    let Some(first) = spans.first() else {
+        return append_until_known(node, batch).await;
+    };
+    append_until_known(node, batch).with_context(first.clone()).await
 }
 
 async fn append_until_known(node: &Node, batch: &mut Batch) -> Result<Vec<Outcome>, Unavailable> {
@@ -197,6 +238,25 @@ pub(crate) fn sent(event: &RoomEvent, duplicate: bool) -> Sent {
         created_at: event.at,
         duplicate,
     }
+}
+
+/// Tells the other nodes of events of one room.
+fn publish(node: &Node, room: RoomId, events: &[Arc<SharedEvent>]) {
+    let (traces, spans) = events
+        .iter()
+        .filter_map(|event| publish_span(node, event))
+        .unzip();
+    let notice = Notice::Events {
+        events: events.iter().map(|event| (*event.event).clone()).collect(),
+        traces,
+    };
+    let topics = readers_of(&room).unwrap_or_else(|| vec![Topic::Room(room)]);
+    node.publish_traced(topics, &notice, spans);
+}
+
+fn publish_span(node: &Node, event: &SharedEvent) -> Option<(Link, Span)> {
+    let span = node.config.traces.as_ref()?.publish(event.hop.as_ref()?.parent());
+    Some((Link::new(event.seq(), &span), span))
 }
 
 /// Keeps the gauge of the lanes' depth.

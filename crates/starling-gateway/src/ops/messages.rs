@@ -1,5 +1,6 @@
 //! Messages: write, change, read.
 
+use opentelemetry::trace::SpanContext;
 use starling_core::{
     Action, Draft, Message, Outcome, Refusal, RoomEvent, RoomId,
     event::MessageCreated,
@@ -52,11 +53,19 @@ pub(crate) fn draft(node: &Node, actor: &Actor, command: SendMessage) -> Result<
 }
 
 /// Sends a message and waits until it is durable. Sessions do not wait: their lane writes the reply.
-pub(crate) async fn send(node: &Node, actor: &Actor, command: SendMessage) -> Result<Sent, Refusal> {
+///
+/// `caller` is the trace that the request belongs to.
+pub(crate) async fn send(
+    node: &Node,
+    actor: &Actor,
+    command: SendMessage,
+    caller: Option<&SpanContext>,
+) -> Result<Sent, Refusal> {
     let accepted = Instant::now();
     let draft = draft(node, actor, command)?;
     node.metrics.messages_in.inc();
-    let (event, duplicate) = match node.lanes.append(draft).await? {
+    let trace = node.trace(&draft.room, accepted, caller);
+    let (event, duplicate) = match node.lanes.append_traced(draft, trace).await? {
         Outcome::Committed(event) => (event, false),
         Outcome::Repeated(event) => (event, true),
         // A message is a new event or a refusal.

@@ -215,6 +215,7 @@ fn send(
     debug_assert!(draft.authority != Authority::Grant, "a grant is for joining");
     session.count_unacked(node.config.messages.max_unacked)?;
     node.metrics.messages_in.inc();
+    let trace = node.trace(&draft.room, accepted, None);
     let tell = Tell::Sender {
         session: session.clone(),
         id: id.cloned(),
@@ -226,6 +227,7 @@ fn send(
             tell,
             skip,
             accepted,
+            trace,
         })
         .inspect_err(|_| {
             session.acked();

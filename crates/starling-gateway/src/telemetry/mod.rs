@@ -21,7 +21,7 @@ use std::{fmt, sync::Arc};
 
 use opentelemetry::metrics::{Meter, MeterProvider};
 use opentelemetry_sdk::{Resource, error::OTelSdkError, metrics::SdkMeterProvider};
-use prometheus::{Registry, TextEncoder};
+use prometheus::{Registry, TextEncoder, proto::MetricFamily};
 
 use self::histograms::Histograms;
 use crate::node::Node;
@@ -68,7 +68,12 @@ impl Telemetry {
 
     /// Everything, in Prometheus's text format.
     pub(crate) fn text(&self) -> Result<String, TelemetryError> {
-        Ok(TextEncoder::new().encode_to_string(&self.registry.gather())?)
+        Ok(TextEncoder::new().encode_to_string(&self.families())?)
+    }
+
+    /// Everything.
+    pub(crate) fn families(&self) -> Vec<MetricFamily> {
+        self.registry.gather()
     }
 }
 

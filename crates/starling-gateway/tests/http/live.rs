@@ -10,9 +10,9 @@ use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, tungstenite::Message};
 
 use crate::support::{Server, admin, token};
 
-type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
+pub(crate) type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
 
-async fn connect(server: &Server, user: &str) -> Socket {
+pub(crate) async fn connect(server: &Server, user: &str) -> Socket {
     let url = format!("ws://{}/ws?token={}", server.gateway.addr(), token(user));
     let (mut socket, _) = tokio_tungstenite::connect_async(url).await.unwrap();
     until(&mut socket, "welcome").await;
@@ -20,7 +20,7 @@ async fn connect(server: &Server, user: &str) -> Socket {
 }
 
 /// The data of the next frame of this type; others are passed over.
-async fn until(socket: &mut Socket, kind: &str) -> Value {
+pub(crate) async fn until(socket: &mut Socket, kind: &str) -> Value {
     let found = async {
         loop {
             let Message::Text(text) = socket.next().await.unwrap().unwrap() else {
@@ -41,7 +41,7 @@ async fn until(socket: &mut Socket, kind: &str) -> Value {
         .unwrap_or_else(|_| panic!("no {kind}"))
 }
 
-async fn send(socket: &mut Socket, kind: &str, data: Value) {
+pub(crate) async fn send(socket: &mut Socket, kind: &str, data: Value) {
     let frame = json!({ "type": kind, "id": "1", "data": data });
     socket.send(Message::text(frame.to_string())).await.unwrap();
     until(socket, "ok").await;

@@ -12,3 +12,4 @@ mod openapi;
 mod routes;
 mod schema;
 mod support;
+mod traces;

@@ -46,7 +46,7 @@ struct Answer {
 impl Nodes {
     pub(crate) fn run(&self, cli: &Cli) -> anyhow::Result<()> {
         let config = Config::load(cli)?;
-        telemetry::init(&config.telemetry)?;
+        telemetry::logs::init(&config.telemetry)?;
         let token = self.token(&config)?;
         let base = match &self.url {
             Some(url) => url.trim_end_matches('/').to_owned(),

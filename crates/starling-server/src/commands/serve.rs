@@ -16,20 +16,20 @@ use starling_gateway::{
         RoomLimits,
     },
 };
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::{
     backend,
     cli::Cli,
     config::{self, Config, GuestPolicy},
     secret::{self, TokenKey},
-    telemetry,
+    telemetry::{self, otlp::Collector, push::Push, spans::Spans},
 };
 
 /// Serves until a signal ends it: SIGTERM drains, SIGINT (Ctrl-C) stops at once.
 pub(crate) fn run(cli: &Cli) -> anyhow::Result<()> {
     let config = Config::load(cli)?;
-    telemetry::init(&config.telemetry)?;
+    telemetry::logs::init(&config.telemetry)?;
     for warning in &config.warnings {
         tracing::warn!("{warning}");
     }
@@ -38,14 +38,35 @@ pub(crate) fn run(cli: &Cli) -> anyhow::Result<()> {
         .enable_all()
         .build()
         .context("cannot start the runtime")?;
-    runtime.block_on(serve(&config, &auth))?;
+    let mut node = node_config(&config)?;
+    let node_id = node.node_id.clone();
+    let collector = |signal| Collector::of(&config.telemetry, signal, &node_id);
+    let spans = match collector(config::Signal::Traces) {
+        Some(collector) => Some(Spans::to(&collector)?),
+        None => None,
+    };
+    node.traces = spans
+        .as_ref()
+        .map(|spans| spans.traces(config.telemetry.trace_ratio));
+    let push = match collector(config::Signal::Metrics) {
+        Some(collector) => Some(Push::new(collector, Arc::new(SystemClock))?),
+        None => None,
+    };
+    runtime.block_on(serve(&config, node, &auth, push.as_ref()))?;
     // Blocking reads that nobody waits for any more must not keep the process.
     runtime.shutdown_timeout(Duration::from_secs(2));
+    if let Some(spans) = spans {
+        spans.finish();
+    }
     Ok(())
 }
 
-async fn serve(config: &Config, auth: &AuthConfig) -> anyhow::Result<()> {
-    let node = node_config(config)?;
+async fn serve(
+    config: &Config,
+    node: NodeConfig,
+    auth: &AuthConfig,
+    push: Option<&Push>,
+) -> anyhow::Result<()> {
     // Listen to signals first: one that comes while the database opens must not kill the process half-way.
     let mut terminate = signal(SignalKind::terminate()).context("cannot listen to signals")?;
     let mut interrupt = signal(SignalKind::interrupt()).context("cannot listen to signals")?;
@@ -53,6 +74,23 @@ async fn serve(config: &Config, auth: &AuthConfig) -> anyhow::Result<()> {
     let gateway = Gateway::start(node, opened.backend.clone(), auth, Arc::new(SystemClock)).await?;
     opened.register_metrics(&gateway.meter("backend"));
     announce(config, &gateway);
+    let Some(push) = push else {
+        return until_ended(&gateway, &mut terminate, &mut interrupt).await;
+    };
+    let ended = tokio::select! {
+        ended = until_ended(&gateway, &mut terminate, &mut interrupt) => ended,
+        never = push.run(&gateway, config.telemetry.metrics_interval) => match never {},
+    };
+    push.finish(&gateway).await;
+    ended
+}
+
+/// Until a signal, an administrator or an accident ends the node.
+async fn until_ended(
+    gateway: &Gateway,
+    terminate: &mut Signal,
+    interrupt: &mut Signal,
+) -> anyhow::Result<()> {
     tokio::select! {
         _ = terminate.recv() => {}
         () = gateway.drain_wanted() => {}

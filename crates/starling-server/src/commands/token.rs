@@ -86,7 +86,7 @@ impl Token {
 
     pub(crate) fn run(&self, cli: &Cli) -> anyhow::Result<()> {
         let config = Config::load(cli)?;
-        telemetry::init(&config.telemetry)?;
+        telemetry::logs::init(&config.telemetry)?;
         let secret = match secret::token_key(&config, getrandom::fill)? {
             TokenKey::Shared(secret) => secret,
             TokenKey::Public(path) => return Err(TokenError::SignedElsewhere(path).into()),

@@ -41,7 +41,7 @@ pub(crate) use self::{
     auth::{AuthConfig, GuestPolicy},
     error::{ConfigErrors, Origin},
     redis::Topology,
-    telemetry::{LogFormat, TelemetryConfig},
+    telemetry::{LogFormat, Signal, TelemetryConfig},
 };
 use self::{
     cors::CorsConfig,

@@ -8,7 +8,8 @@ const PREAMBLE: &str = "\
 # without a default are commented out. Name your own file with --config or STARLING_CONFIG.
 #
 # Strongest first: flags (`starling --help`); variables such as STARLING_SERVER__LISTEN for server.listen, with commas
-# between the items of a list; the usual variables (PORT, JWT_SECRET, REDIS_URL, DATABASE_URL); the file. An empty
+# between the items of a list; the usual variables (PORT, JWT_SECRET, REDIS_URL, DATABASE_URL and those of OpenTelemetry:
+# OTEL_EXPORTER_OTLP_ENDPOINT, OTEL_EXPORTER_OTLP_HEADERS, OTEL_SERVICE_NAME, OTEL_TRACES_SAMPLER_ARG); the file. An empty
 # variable counts as not set. `starling config` prints what is in effect, and where each value came from.
 #
 # Paths are relative to the working directory.

@@ -12,11 +12,13 @@ pub(super) enum Raw {
     Text(String),
     /// An integer of the file.
     Integer(i64),
+    /// A float of the file.
+    Float(f64),
     /// A boolean of the file.
     Switch(bool),
     /// An array of the file.
     List(Vec<Raw>),
-    /// What no key takes: a float, a date, a table, an integer beyond 64 bits.
+    /// What no key takes: a date, a table, an integer beyond 64 bits.
     Other,
 }
 
@@ -32,7 +34,8 @@ impl Raw {
             DeValue::Array(items) => {
                 Self::List(items.iter().map(|item| Self::from_toml(item.get_ref())).collect())
             }
-            DeValue::Float(_) | DeValue::Datetime(_) | DeValue::Table(_) => Self::Other,
+            DeValue::Float(number) => number.as_str().parse().map_or(Self::Other, Self::Float),
+            DeValue::Datetime(_) | DeValue::Table(_) => Self::Other,
         }
     }
 
@@ -49,6 +52,16 @@ impl Raw {
         match self {
             Self::Untyped(text) => text.parse().ok(),
             Self::Integer(n) => Some(*n),
+            _ => None,
+        }
+    }
+
+    /// The value as a number.
+    pub(super) fn as_number(&self) -> Option<f64> {
+        match self {
+            Self::Untyped(text) => text.parse().ok(),
+            Self::Integer(n) => Some(*n as f64),
+            Self::Float(number) => Some(*number),
             _ => None,
         }
     }

@@ -24,11 +24,15 @@ const LISTEN: &str = "server.listen";
 const PORT: &str = "PORT";
 
 /// The variables that hosts and tools set by custom, and what they set here. `PORT` replaces only the port.
-pub(super) const ALIASES: [(&str, &str); 4] = [
+pub(super) const ALIASES: [(&str, &str); 8] = [
     (LISTEN, PORT),
     ("auth.hs256_secret", "JWT_SECRET"),
     ("redis.url", "REDIS_URL"),
     ("postgres.url", "DATABASE_URL"),
+    ("telemetry.otlp_endpoint", "OTEL_EXPORTER_OTLP_ENDPOINT"),
+    ("telemetry.otlp_headers", "OTEL_EXPORTER_OTLP_HEADERS"),
+    ("telemetry.service_name", "OTEL_SERVICE_NAME"),
+    ("telemetry.trace_ratio", "OTEL_TRACES_SAMPLER_ARG"),
 ];
 
 /// A value and where it was written.

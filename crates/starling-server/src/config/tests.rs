@@ -159,6 +159,19 @@ fn empty_and_foreign_variables_count_as_not_set() {
 )]
 #[case("telemetry.log_format", "\"xml\"", "\"text\" or \"json\"")]
 #[case(
+    "telemetry.otlp_endpoint",
+    "\"localhost:4317\"",
+    "a URL such as \"http://localhost:4318\""
+)]
+#[case("telemetry.otlp_signals", "[\"logs\"]", "\"traces\" or \"metrics\"")]
+#[case(
+    "telemetry.otlp_headers",
+    "\"token\"",
+    "headers such as \"name=value,other=value\""
+)]
+#[case("telemetry.trace_ratio", "1.5", "a number from 0 to 1")]
+#[case("telemetry.metrics_interval", "\"0s\"", "from 1s to 1h")]
+#[case(
     "drain.timeout",
     "\"10s\"",
     "drain.readiness_delay and drain.window together (22s)"

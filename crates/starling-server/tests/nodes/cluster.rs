@@ -41,6 +41,8 @@ pub(crate) struct Cluster {
     pub(crate) redis: RedisFixture,
     database: String,
     folder: TempDir,
+    /// Variables of every node, beside the usual ones.
+    variables: Vec<(String, String)>,
     _postgres: Arc<PostgresFixture>,
 }
 
@@ -53,6 +55,11 @@ struct Node {
 
 impl Cluster {
     pub(crate) fn start() -> Self {
+        Self::start_with(&[])
+    }
+
+    /// The same, with more variables for every node.
+    pub(crate) fn start_with(variables: &[(String, String)]) -> Self {
         let postgres = PostgresFixture::shared();
         let nodes: Vec<Node> = (1..=NODES)
             .map(|n| Node {
@@ -68,6 +75,7 @@ impl Cluster {
             redis: RedisFixture::start(),
             database: postgres.database(),
             folder: tempfile::tempdir().unwrap(),
+            variables: variables.to_vec(),
             _postgres: postgres,
         };
         for n in 0..NODES {
@@ -81,6 +89,8 @@ impl Cluster {
         let node = &self.nodes[n];
         let redis = self.redis.url();
         let mut variables = SETTINGS.to_vec();
+        let more = self.variables.iter();
+        variables.extend(more.map(|(name, value)| (name.as_str(), value.as_str())));
         variables.extend([
             ("STARLING_SERVER__NODE_ID", node.id.as_str()),
             ("STARLING_REDIS__URL", redis.as_str()),

@@ -27,6 +27,7 @@ mod save;
 
 use std::time::Duration;
 
+use opentelemetry::{KeyValue, trace::get_active_span};
 use starling_core::{
     Draft, Outcome,
     ports::{LogError, Source},
@@ -173,6 +174,8 @@ impl Appender {
 
     /// One transaction. The connection is kept only if it is known to be between two of them.
     async fn attempt(&self, writer: Writer<'_>, batch: &[Draft], needs: &Needs) -> Attempt {
+        // Only the batch of a traced message has a span.
+        get_active_span(|span| span.set_attribute(KeyValue::new("db.system.name", "postgresql")));
         let (client, statements) = writer.parts();
         let loaded = match self
             .bounded("loading a batch", load::load(client, statements, batch, needs))
@@ -186,6 +189,7 @@ impl Appender {
                 return Attempt::NotStored(step.into());
             }
         };
+        get_active_span(|span| span.add_event("rooms locked", Vec::new()));
         let plan = rules::plan(batch, loaded.facts);
         let changes = match Changes::of(&plan, &loaded.before) {
             Ok(changes) => changes,

@@ -6,7 +6,7 @@ use axum::{
     extract::State,
     response::{IntoResponse, Response},
 };
-use http::StatusCode;
+use http::{HeaderMap, StatusCode};
 use serde::Deserialize;
 use starling_core::{ClientId, RoomId};
 use starling_protocol::{
@@ -27,6 +27,7 @@ use crate::{
     node::Node,
     ops,
     session::Actor,
+    traces,
 };
 
 pub(super) fn routes() -> OpenApiRouter<Arc<Node>> {
@@ -135,6 +136,7 @@ async fn send(
     State(node): State<Arc<Node>>,
     Sender(actor): Sender,
     Path(path): Path<InRoom>,
+    headers: HeaderMap,
     Json(body): Json<Outgoing>,
 ) -> Result<Response, Problem> {
     let command = SendMessage {
@@ -144,7 +146,7 @@ async fn send(
         message: body.message,
         echo: true,
     };
-    sent(&node, &actor, command).await
+    sent(&node, &actor, command, &headers).await
 }
 
 /// Send a direct message
@@ -164,6 +166,7 @@ async fn send_direct(
     State(node): State<Arc<Node>>,
     Sender(actor): Sender,
     Path(path): Path<OfUser>,
+    headers: HeaderMap,
     Json(body): Json<Outgoing>,
 ) -> Result<Response, Problem> {
     let command = SendMessage {
@@ -173,11 +176,17 @@ async fn send_direct(
         message: body.message,
         echo: true,
     };
-    sent(&node, &actor, command).await
+    sent(&node, &actor, command, &headers).await
 }
 
-async fn sent(node: &Node, actor: &Actor, command: SendMessage) -> Result<Response, Problem> {
-    let sent = ops::messages::send(node, actor, command).await?;
+async fn sent(
+    node: &Node,
+    actor: &Actor,
+    command: SendMessage,
+    headers: &HeaderMap,
+) -> Result<Response, Problem> {
+    let caller = traces::of_request(headers);
+    let sent = ops::messages::send(node, actor, command, caller.as_ref()).await?;
     let status = if sent.duplicate {
         StatusCode::OK
     } else {

@@ -78,7 +78,7 @@ impl Credentials {
 impl Chat {
     pub(crate) fn run(&self, cli: &Cli) -> anyhow::Result<()> {
         let config = Config::load(cli)?;
-        telemetry::init(&config.telemetry)?;
+        telemetry::logs::init(&config.telemetry)?;
         let credentials = self.credentials(&config)?;
         let url = self
             .url

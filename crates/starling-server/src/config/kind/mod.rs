@@ -4,7 +4,9 @@ mod text;
 
 use std::{fmt::Display, marker::PhantomData, ops::RangeInclusive, time::Duration};
 
-pub(super) use self::text::{Address, FilePath, LogFilter, Name, Network, Secret, ServiceUrl, WebOrigin};
+pub(super) use self::text::{
+    Address, FilePath, Headers, LogFilter, Name, Network, Secret, ServiceUrl, WebOrigin,
+};
 use super::{raw::Raw, units};
 
 /// A kind of value.
@@ -104,6 +106,25 @@ impl<T: TryFrom<i64> + PartialOrd + Display> Kind for Count<T> {
 
     fn show(&self, value: &T) -> Option<String> {
         Some(value.to_string())
+    }
+}
+
+/// A share, from none to all.
+pub(super) struct Ratio;
+
+impl Kind for Ratio {
+    type Value = f64;
+
+    fn expected(&self) -> String {
+        "a number from 0 to 1".into()
+    }
+
+    fn read(&self, raw: &Raw) -> Option<f64> {
+        raw.as_number().filter(|ratio| (0.0..=1.0).contains(ratio))
+    }
+
+    fn show(&self, value: &f64) -> Option<String> {
+        Some(toml::Value::Float(*value).to_string())
     }
 }
 
