@@ -149,6 +149,8 @@ async fn a_direct_room_has_them_too(stage: &Stage<'_>) {
             json!({ "recipientId": "bob", "content": "hello" }),
         )
         .await;
+    // Both follow the room once they have heard its first message; what is ephemeral does not wait for them.
+    alice.event("message_created").await;
     let room = bob.event("message_created").await["roomId"].clone();
     bob.call("typing_start", json!({ "roomId": room })).await;
     assert_eq!(alice.event("typing").await["userId"], "bob");
