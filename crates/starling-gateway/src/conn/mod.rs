@@ -132,6 +132,11 @@ impl<K: Socket> Conn<K> {
         Ok(())
     }
 
+    /// Bytes that one write of many frames has at most.
+    pub(crate) fn write_bytes(&self) -> usize {
+        self.bounds.write()
+    }
+
     /// Nothing waits: what is sent now goes to the kernel at once.
     pub(crate) fn is_clear(&self) -> bool {
         self.out.lock().is_empty()

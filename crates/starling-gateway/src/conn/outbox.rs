@@ -10,7 +10,7 @@ use bytes::{Buf, Bytes};
 use tokio::time::Instant;
 
 use super::{Class, Socket};
-use crate::metrics::Metrics;
+use crate::{config::ConnectionLimits, metrics::Metrics};
 
 /// How much may wait. A quarter of it for ephemeral frames, half for durable ones, all of it for replies: so a socket
 /// that fills its outbox loses typing first, then falls back to the log, and is closed only when replies do not fit.
@@ -18,6 +18,20 @@ use crate::metrics::Metrics;
 pub(crate) struct Bounds {
     pub(crate) bytes: usize,
     pub(crate) frames: usize,
+}
+
+impl Bounds {
+    pub(crate) fn of(limits: &ConnectionLimits) -> Self {
+        Self {
+            bytes: limits.outbox_bytes,
+            frames: limits.outbox_frames,
+        }
+    }
+
+    /// Bytes of one write at most: what the kernel does not take of it waits, and leaves room for replies.
+    pub(crate) fn write(&self) -> usize {
+        self.bytes / 2
+    }
 }
 
 /// The queue of one socket, after the kernel's buffer is full.

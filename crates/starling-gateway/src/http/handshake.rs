@@ -188,15 +188,11 @@ async fn begin(node: Arc<Node>, on_upgrade: OnUpgrade, codec: Codec, identity: O
             return;
         }
     };
-    let bounds = Bounds {
-        bytes: node.config.limits.outbox_bytes,
-        frames: node.config.limits.outbox_frames,
-    };
     let conn = Arc::new(Conn::new(
         node.next_key(),
         codec,
         stream,
-        bounds,
+        Bounds::of(&node.config.limits),
         node.metrics.clone(),
     ));
     node.metrics.connections.up();

@@ -364,12 +364,13 @@ struct Start {
 /// Writes events in chunks; `false` when the socket refused one.
 fn give<K: Socket>(member: &mut Member<K>, events: &[Arc<SharedEvent>]) -> bool {
     let conn = &member.session.conn;
+    let most = CHUNK.min(conn.write_bytes());
     let mut rest = events;
     while !rest.is_empty() {
         let mut bytes = 0;
         let fits = |event: &&Arc<SharedEvent>| {
             bytes += event.frame(conn.codec).len();
-            bytes <= CHUNK
+            bytes <= most
         };
         let count = rest.iter().take_while(fits).count().max(1);
         let (chunk, behind) = rest.split_at(count);

@@ -8,6 +8,7 @@ use tokio::{net::TcpStream, time::Instant};
 use super::Attach;
 use crate::{
     config::{NodeConfig, RingLimits},
+    conn::outbox::Bounds,
     metrics::Metrics,
     traces::Traces,
 };
@@ -30,6 +31,7 @@ pub(crate) struct Settings {
     pub(crate) typing_ttl: Duration,
     pub(crate) replay_events_per_room: u64,
     pub(crate) rings: RingLimits,
+    pub(crate) outbox: Bounds,
     pub(crate) traces: Option<Traces>,
 }
 
@@ -41,6 +43,7 @@ impl Settings {
             typing_ttl: config.typing_ttl,
             replay_events_per_room: config.limits.replay_events_per_room,
             rings: config.rings,
+            outbox: Bounds::of(&config.limits),
             traces: config.traces.clone(),
         }
     }

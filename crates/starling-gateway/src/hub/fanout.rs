@@ -72,12 +72,12 @@ struct Batch<'a> {
 impl<'a> Batch<'a> {
     /// Takes the longest run that fits one write and ends with an event after which somebody is no member any more:
     /// they get that event and nothing behind it.
-    fn take(items: &mut &'a [Item]) -> Self {
+    fn take(items: &mut &'a [Item], most: usize) -> Self {
         let mut bytes = 0;
         let mut count = 0;
         for item in *items {
             bytes += item.frame(Codec::Json).len();
-            if count > 0 && bytes > MAX_WRITE {
+            if count > 0 && bytes > most {
                 break;
             }
             count += 1;
@@ -131,9 +131,10 @@ impl<K: Socket> Room<K> {
     pub(super) async fn hand_out(&mut self, cx: &mut Context<K>, clock: impl Fn() -> Moment) {
         let pending = std::mem::take(&mut self.pending);
         let mut rest = &pending[..];
+        let most = MAX_WRITE.min(cx.settings.outbox.write());
         let mut turn = 0;
         while !rest.is_empty() {
-            let mut batch = Batch::take(&mut rest);
+            let mut batch = Batch::take(&mut rest, most);
             note_latency(&batch, clock(), &cx.metrics);
             let (mut delivered, mut refused) = (0, Vec::new());
             for at in 0..self.members.len() {

@@ -46,11 +46,11 @@ section! {
 impl Validate for LimitsConfig {
     fn validate(&self, rules: &mut Rules) {
         rules.require(
-            self.outbox_bytes >= self.frame_bytes,
+            self.outbox_bytes >= 2 * self.frame_bytes,
             &["limits.outbox_bytes", "limits.frame_bytes"],
             format!(
-                "at least limits.frame_bytes ({})",
-                show_size(self.frame_bytes as u64)
+                "at least twice limits.frame_bytes ({}), so that a reply fits behind an event",
+                show_size(2 * self.frame_bytes as u64)
             ),
         );
     }

@@ -141,7 +141,11 @@ fn empty_and_foreign_variables_count_as_not_set() {
 #[case("rooms.auto_create", "\"yes\"", "true or false")]
 #[case("rooms.history_on_join", "101", "an integer from 0 to 100")]
 #[case("presence.lease_ttl", "\"5s\"", "at least twice presence.heartbeat (3s)")]
-#[case("limits.outbox_bytes", "\"32KiB\"", "at least limits.frame_bytes (64KiB)")]
+#[case(
+    "limits.outbox_bytes",
+    "\"32KiB\"",
+    "at least twice limits.frame_bytes (128KiB)"
+)]
 #[case("embedded.data_dir", "\"\"", "a path")]
 #[case(
     "redis.topology",

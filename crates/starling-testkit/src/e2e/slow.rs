@@ -76,6 +76,38 @@ async fn small_reads_lose_nothing(stage: &Stage<'_>) {
     }
 }
 
+async fn a_burst_larger_than_the_outbox_closes_nobody(stage: &Stage<'_>) {
+    const COUNT: usize = 40;
+    const BURSTS: usize = 4;
+    let settings = Settings {
+        outbox_bytes: Some(16 << 10),
+        ..small_outbox()
+    };
+    let node = stage.node_with(settings).await;
+    let mut sender = node.member("sender", "r").await;
+    let mut slow = small_client(&node, "slow", Wire::Json).await;
+    let joined = slow
+        .call("join_room", json!({ "roomId": "r", "history": 0 }))
+        .await;
+    let head = number(&joined, "head");
+    let content = "x".repeat(1500);
+    for burst in 0..BURSTS {
+        let send = |n: usize| {
+            let data = json!({ "roomId": "r", "content": content });
+            json!({ "type": "send_message", "id": format!("{burst}-{n}"), "data": data })
+        };
+        // In one piece, so that they are handed out in one piece: more than the kernel and the outbox take together.
+        let commands: Vec<Value> = (0..COUNT).map(send).collect();
+        sender.post_all(&commands).await;
+        for command in &commands {
+            sender.reply(command["id"].clone()).await.expect("accepted");
+        }
+    }
+    let came = slow.durable("r", BURSTS * COUNT).await;
+    let all = head + 1..=head + (BURSTS * COUNT) as u64;
+    assert_eq!(seqs(&came), all.collect::<Vec<_>>());
+}
+
 async fn a_slow_session_keeps_up_in_every_room(stage: &Stage<'_>) {
     const ROOMS: usize = 5;
     const EACH: usize = 60;
@@ -129,6 +161,7 @@ async fn replies_come_while_events_wait(stage: &Stage<'_>) {
 
 cases!($ e2e_slow, slow, [
     small_reads_lose_nothing,
+    a_burst_larger_than_the_outbox_closes_nobody,
     a_slow_session_keeps_up_in_every_room,
     replies_come_while_events_wait,
 ]);
