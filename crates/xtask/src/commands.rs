@@ -2,6 +2,7 @@
 //! command could not do its work, a failing code that it did and found a fault.
 
 pub mod check;
+pub mod faults;
 pub mod fuzz;
 mod ops;
 pub mod test;

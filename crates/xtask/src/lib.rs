@@ -1,5 +1,5 @@
 //! Developer commands: `cargo xtask test`, `cargo xtask check`, `cargo xtask cluster`, `cargo xtask bench`,
-//! `cargo xtask fuzz`, `cargo xtask web`.
+//! `cargo xtask faults`, `cargo xtask fuzz`, `cargo xtask web`.
 //!
 //! The same commands run by hand and in CI (`.ci/run`). This crate is never shipped; it compiles in seconds
 //! because everything else waits for it.

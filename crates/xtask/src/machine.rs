@@ -61,6 +61,12 @@ pub const PACKAGES: &[Package] = &[
         why: "the balancer in front of several gateways",
     },
     Package {
+        apt: "faketime",
+        gives: Gives::Program("faketime"),
+        service: None,
+        why: "its library moves the clock of one gateway among others",
+    },
+    Package {
         apt: "openssl",
         gives: Gives::Program("openssl"),
         service: None,

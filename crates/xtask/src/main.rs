@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use xtask::commands::{check, fuzz, test, web};
+use xtask::commands::{check, faults, fuzz, test, web};
 use xtask::say;
 use xtask::{bench, cluster};
 
@@ -19,6 +19,7 @@ struct Cli {
 enum Command {
     Test(test::Args),
     Check(check::Args),
+    Faults(faults::Args),
     Fuzz(fuzz::Args),
     Bench(bench::Args),
     Cluster(cluster::Args),
@@ -29,6 +30,7 @@ fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
         Command::Test(args) => test::run(&args),
         Command::Check(args) => check::run(&args),
+        Command::Faults(args) => faults::run(&args),
         Command::Fuzz(args) => fuzz::run(&args),
         Command::Bench(args) => bench::run(&args),
         Command::Cluster(args) => cluster::run(&args),

@@ -75,6 +75,7 @@ const ALL: &[&str] = &[
     "starling-server",
     "starling-testkit",
     "starling-loadtest",
+    "starling-faults",
     "xtask",
 ];
 
@@ -142,6 +143,12 @@ pub const RULES: Rules = Rules {
             why: "the load generator is a client: it knows the wire and nothing behind it",
         },
         CrateRule {
+            name: "starling-faults",
+            normal: &["starling-core", "starling-testkit"],
+            dev: &[],
+            why: "it runs the binary that ships, and sees of it what a client sees; it links none of it",
+        },
+        CrateRule {
             name: "xtask",
             normal: &[],
             dev: &[],
@@ -151,7 +158,7 @@ pub const RULES: Rules = Rules {
     confined: &[
         Confined {
             package: "anyhow",
-            only_in: &["starling-server", "starling-loadtest", "xtask"],
+            only_in: &["starling-server", "starling-loadtest", "starling-faults", "xtask"],
             why: "a library's error is an enum that its caller can act on; only programs report and end",
         },
         Confined {
