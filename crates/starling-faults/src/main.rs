@@ -11,7 +11,7 @@
 //! | [`checks`] | what must hold, each check pure over the evidence |
 //! | [`story`] | the smallest story of a violation |
 //! | [`report`] | what a run says |
-//! | [`run`] | one run from its beginning to its end |
+//! | [`mod@run`] | one run from its beginning to its end |
 
 mod checks;
 mod client;

@@ -17,6 +17,7 @@ use crate::{
     faults::{self, Stage},
     plan::{self, Chosen, Step, Wish},
     report::{self, Injected, Work, line},
+    story,
     world::{Parts, World, truth::Truth, vitals::Vitals},
 };
 
@@ -58,6 +59,7 @@ pub(crate) async fn run(order: &Order) -> Result<bool> {
         limits: Limits::default(),
         findings: Arc::default(),
         injected: Vec::new(),
+        folder: order.folder.clone(),
     };
     run.go(&steps, order.calm).await
 }
@@ -107,6 +109,7 @@ struct Run {
     limits: Limits,
     findings: Arc<Mutex<Vec<Violation>>>,
     injected: Vec<Injected>,
+    folder: PathBuf,
 }
 
 impl Run {
@@ -257,6 +260,7 @@ impl Run {
         line(report::vitals(&evidence));
         if !violations.is_empty() {
             line(report::stories(&violations, &evidence, &self.world.logs()));
+            story::keep(&evidence, &self.folder)?;
         }
         Ok((Work::of(&evidence.histories), violations.is_empty()))
     }

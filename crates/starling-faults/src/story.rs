@@ -2,8 +2,9 @@
 
 use std::{
     fs::File,
-    io::{BufRead as _, BufReader},
-    path::PathBuf,
+    io::{self, BufRead as _, BufReader, BufWriter, Write as _},
+    path::{Path, PathBuf},
+    time::Duration,
 };
 
 use crate::{
@@ -35,12 +36,13 @@ pub(crate) fn tell(violation: &Violation, evidence: &Evidence, logs: &[PathBuf])
             logged.id >> 96
         ));
     }
+    let moment = first_seen(violation, evidence);
     let is_of_it = |history: &&History| violation.device.as_ref() == Some(&history.device);
     for history in evidence.histories.iter().filter(is_of_it) {
-        story.push_str(&of_device(history, violation, true));
+        story.push_str(&of_device(history, violation, moment, true));
     }
     let others = evidence.histories.iter().filter(|history| !is_of_it(history));
-    let told = others.map(|history| of_device(history, violation, false));
+    let told = others.map(|history| of_device(history, violation, moment, false));
     for lines in told.filter(|lines| !lines.is_empty()).take(MOST_DEVICES) {
         story.push_str(&lines);
     }
@@ -53,8 +55,36 @@ pub(crate) fn tell(violation: &Violation, evidence: &Evidence, logs: &[PathBuf])
     story
 }
 
+/// When somebody saw the seq first, or the end of the run.
+fn first_seen(violation: &Violation, evidence: &Evidence) -> Duration {
+    let entries = evidence.histories.iter().flat_map(|history| &history.entries);
+    let names = |entry: &&Entry| {
+        matches!(&entry.what, What::Event { seen, .. }
+            if Some(seen.room) == violation.room && Some(seen.seq) == violation.seq)
+    };
+    entries
+        .filter(names)
+        .map(|entry| entry.at)
+        .min()
+        .unwrap_or(Duration::MAX)
+}
+
+/// Writes every device's whole history into a folder: for whoever the story does not tell enough.
+pub(crate) fn keep(evidence: &Evidence, folder: &Path) -> io::Result<()> {
+    for history in &evidence.histories {
+        let mut file = BufWriter::new(File::create(folder.join(format!("{}.history", history.device)))?);
+        for Entry { at, what } in &history.entries {
+            let room = what.room().and_then(|room| evidence.rooms.get(usize::from(room)));
+            let room = room.map_or("-", String::as_str);
+            writeln!(file, "{:>10.3} {room} {what}", at.as_secs_f64())?;
+        }
+        file.flush()?;
+    }
+    Ok(())
+}
+
 /// What a device wrote about it; of the device itself also what is near, and when it was connected.
-fn of_device(history: &History, violation: &Violation, itself: bool) -> String {
+fn of_device(history: &History, violation: &Violation, moment: Duration, itself: bool) -> String {
     let seq = violation.seq.unwrap_or_default();
     let near = |other: u64| {
         if itself {
@@ -79,9 +109,11 @@ fn of_device(history: &History, violation: &Violation, itself: bool) -> String {
     if lines.is_empty() {
         return String::new();
     }
-    // Around the last line that names the seq.
-    let names = |entry: &&Entry| matches!(&entry.what, What::Event { seen, .. } if seen.seq == seq);
-    let middle = lines.iter().rposition(names).unwrap_or(lines.len() - 1);
+    // Around the moment when somebody first saw it.
+    let middle = lines
+        .iter()
+        .position(|entry| entry.at >= moment)
+        .unwrap_or(lines.len() - 1);
     let from = middle.saturating_sub(MOST_LINES / 2);
     let mut told = format!("  {}:\n", history.device);
     for entry in lines.iter().skip(from).take(MOST_LINES) {

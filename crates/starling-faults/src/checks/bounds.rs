@@ -3,8 +3,8 @@
 use super::{Evidence, Violation};
 use crate::world::vitals::{NodeVitals, Vitals};
 
-/// Samples from which growth can be judged.
-const ENOUGH: usize = 30;
+/// Samples from which growth can be judged: ten minutes of them. Caches fill before.
+const ENOUGH: usize = 120;
 /// How much the last third of the samples may exceed the middle third: a tenth, and what an allocator keeps.
 const SLACK: u64 = 8 << 20;
 

@@ -70,11 +70,14 @@ enum Wrong {
 /// A stream ends with its connection, or with the event that ends the membership.
 fn walk(history: &History, mut wrong: impl FnMut(Seen, Wrong)) {
     let mut next: HashMap<Room, u64> = HashMap::new();
+    // Where a room stood when it was followed: an end of the membership before that is replayed history.
+    let mut member_at: HashMap<Room, u64> = HashMap::new();
     for entry in &history.entries {
         match &entry.what {
             What::Lost { .. } => next.clear(),
-            What::Follows { room, after } => {
+            What::Follows { room, after, head } => {
                 next.insert(*room, after + 1);
+                member_at.insert(*room, *head);
             }
             What::Gap { room, to, rewind, .. } => {
                 if let Some(next) = next.get_mut(room) {
@@ -98,7 +101,7 @@ fn walk(history: &History, mut wrong: impl FnMut(Seen, Wrong)) {
                         *next = (*next).max(seen.seq + 1);
                     }
                 }
-                if *mine == Mine::Ends {
+                if *mine == Mine::Ends && member_at.get(&seen.room).is_none_or(|head| seen.seq > *head) {
                     next.remove(&seen.room);
                 }
             }

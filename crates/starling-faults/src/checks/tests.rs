@@ -71,7 +71,11 @@ fn refused(client_id: &str) -> What {
 }
 
 fn follows(after: u64) -> What {
-    What::Follows { room: ROOM, after }
+    What::Follows {
+        room: ROOM,
+        after,
+        head: after,
+    }
 }
 
 fn lost() -> What {
@@ -182,7 +186,7 @@ fn sound() -> Evidence {
             postgres_backends: 10,
             descriptors: 28,
         },
-        vitals: vec![sample; 60],
+        vitals: vec![sample; 120],
     }
 }
 
@@ -301,6 +305,16 @@ fn what_comes_behind_a_kick_is_found() {
     let mut kicked = vec![lost(), follows(3), came(4, Source::Pushed, Mine::Ends), got(5)];
     let after = doctored(|evidence| reader(evidence, kicked.clone()));
     assert_eq!(after, ["after-kick"].into());
+    let replayed = What::Follows {
+        room: ROOM,
+        after: 3,
+        head: 4,
+    };
+    let back = [&[lost(), replayed][..], &kicked[2..]].concat();
+    assert!(
+        doctored(|evidence| reader(evidence, back)).is_empty(),
+        "an end before the return is history"
+    );
     kicked.insert(3, follows(4));
     assert!(doctored(|evidence| reader(evidence, kicked)).is_empty());
 }

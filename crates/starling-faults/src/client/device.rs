@@ -374,7 +374,7 @@ impl Device {
                 self.cast.counts.delivered.fetch_add(1, Relaxed);
                 let mine = self.event(room, kind, data, Source::Pushed);
                 self.rooms[room].pushed(kind, data);
-                if mine == Mine::Ends {
+                if mine == Mine::Ends && data["seq"].as_u64() > Some(self.rooms[room].member_at) {
                     self.out(room);
                 }
             }
@@ -423,9 +423,11 @@ impl Device {
             self.rooms[room].begin(head, answer["cursor"].as_str().unwrap_or_default());
         }
         self.rooms[room].following = Following::Yes;
+        self.rooms[room].member_at = head;
         self.note(What::Follows {
             room: number(room),
             after,
+            head,
         });
     }
 

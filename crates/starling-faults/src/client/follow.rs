@@ -16,6 +16,8 @@ pub(crate) struct Standing {
     /// From where it has seen everything.
     pub(crate) first: u64,
     pub(super) following: Following,
+    /// Where the room stood when it began to follow last: an earlier end of the membership is history.
+    pub(super) member_at: u64,
     /// Up to here it asks for pages; what is pushed meanwhile waits.
     pub(super) paging_to: Option<u64>,
     /// Whether a page was asked for and has not come.

@@ -86,8 +86,8 @@ pub(crate) enum What {
     },
     /// The device asked to follow a room, or to join it.
     Asked { room: Room },
-    /// It follows a room from behind this seq.
-    Follows { room: Room, after: u64 },
+    /// It follows a room from behind this seq, as a member when the room stood at the other.
+    Follows { room: Room, after: u64, head: u64 },
     /// It does not.
     NotFollowing { room: Room, code: String },
     /// A durable event.
@@ -149,7 +149,7 @@ impl fmt::Display for What {
             Self::Refused { client_id, code, .. } => write!(f, "refused {client_id}: {code}"),
             Self::Done { kind, seq, .. } => write!(f, "{kind} acked as {seq}"),
             Self::Asked { .. } => write!(f, "asked to follow"),
-            Self::Follows { after, .. } => write!(f, "follows from behind {after}"),
+            Self::Follows { after, head, .. } => write!(f, "follows from behind {after}, a member at {head}"),
             Self::NotFollowing { code, .. } => write!(f, "does not follow: {code}"),
             Self::Event { seen, source, mine } => {
                 let how = if *source == Source::Paged { "paged" } else { "got" };
