@@ -1,6 +1,6 @@
 //! What a run says: what was done, what came of it, and what contradicts the promises.
 
-use std::{fmt::Write as _, path::PathBuf};
+use std::{collections::BTreeSet, fmt::Write as _, path::PathBuf};
 
 use tokio::time::Duration;
 
@@ -10,8 +10,8 @@ use crate::{
     story,
 };
 
-/// Stories that are told at most; of the others there is a line.
-const MOST_STORIES: usize = 5;
+/// Violations that get a line at most, beside those whose story is told.
+const MOST_LINES: usize = 40;
 
 /// Writes one line to standard output.
 #[expect(
@@ -200,15 +200,22 @@ pub(crate) fn vitals(evidence: &Evidence) -> String {
     text
 }
 
-/// The stories of the first violations, and a line for each other.
+/// The story of the first violation of each check, and a line for each other.
 pub(crate) fn stories(violations: &[Violation], evidence: &Evidence, logs: &[PathBuf]) -> String {
+    let mut told = BTreeSet::new();
+    let (first, others): (Vec<_>, Vec<_>) = violations
+        .iter()
+        .partition(|violation| told.insert(violation.check));
     let mut text = String::new();
-    for violation in violations.iter().take(MOST_STORIES) {
+    for violation in first {
         text.push_str(&story::tell(violation, evidence, logs));
     }
-    for violation in violations.iter().skip(MOST_STORIES).take(50) {
+    for violation in others.iter().take(MOST_LINES) {
         let device = violation.device.as_deref().unwrap_or_default();
         let _ = writeln!(text, "{}: {} {device}", violation.check, violation.what);
+    }
+    if others.len() > MOST_LINES {
+        let _ = writeln!(text, "and {} more", others.len() - MOST_LINES);
     }
     text
 }
