@@ -18,6 +18,7 @@
 //! | `presence` | the presence desk |
 //! | `users` | sessions by user |
 //! | `notice` | what nodes tell each other |
+//! | `model` | a test: a whole cluster in one thread, through any interleaving of its steps |
 //! | [`telemetry`] | metrics for Prometheus |
 //! | `traces` | traces of messages |
 //!
@@ -34,6 +35,8 @@ mod http;
 mod hub;
 mod lanes;
 pub mod metrics;
+#[cfg(test)]
+mod model;
 mod node;
 mod notice;
 mod ops;

@@ -21,7 +21,7 @@ use starling_core::{
 };
 use starling_protocol::CloseCode;
 use tokio::{
-    sync::{Notify, Semaphore, mpsc},
+    sync::{Notify, Semaphore, mpsc, watch},
     time::Instant,
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -78,6 +78,8 @@ pub struct Node {
     pub(crate) stop: CancellationToken,
     pub(crate) tasks: TaskTracker,
     pub(crate) sweep_now: Notify,
+    /// Whether the first look of the sweep has succeeded; `None` before its first answer.
+    pub(crate) watching: watch::Sender<Option<bool>>,
     /// An administrator wants the node to drain: for whoever runs it.
     pub(crate) drain_wanted: CancellationToken,
     bus_up: AtomicBool,
@@ -158,6 +160,7 @@ impl Node {
             stop: CancellationToken::new(),
             tasks: TaskTracker::new(),
             sweep_now: Notify::new(),
+            watching: watch::Sender::new(None),
             drain_wanted: CancellationToken::new(),
             bus_up: AtomicBool::new(true),
             draining: AtomicBool::new(false),
@@ -382,6 +385,16 @@ impl Node {
             reply: None,
         };
         self.hub.tell(room, ToShard::Attach(attach)).await;
+    }
+
+    /// Whether the sweep watches the log. Who reads how far a room has come waits for it: what is appended behind that, and
+    /// lost by the bus before the sweep began, would be found by nobody.
+    pub(crate) async fn is_watching(&self) -> bool {
+        let mut watching = self.watching.subscribe();
+        tokio::select! {
+            is = watching.wait_for(Option::is_some) => is.is_ok_and(|is| *is == Some(true)),
+            () = self.stop.cancelled() => false,
+        }
     }
 
     // ---- state ------------------------------------------------------------------------------------------------

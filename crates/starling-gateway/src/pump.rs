@@ -175,6 +175,7 @@ pub(crate) async fn run_sweep(node: Arc<Node>) {
         match node.backend.log.changes(watermark).await {
             Ok(changes) => {
                 watermark = Some(changes.next);
+                node.watching.send_replace(Some(true));
                 for (room, seq) in &changes.rooms {
                     node.attach_readers(room, *seq, None);
                 }
@@ -182,6 +183,9 @@ pub(crate) async fn run_sweep(node: Arc<Node>) {
             }
             Err(error) => {
                 tracing::debug!(error = &error as &dyn std::error::Error, "cannot sweep the log");
+                if watermark.is_none() {
+                    node.watching.send_replace(Some(false));
+                }
                 tokio::time::sleep(node.config.sweep_degraded).await;
             }
         }

@@ -254,6 +254,11 @@ impl<K: Socket> Conn<K> {
         out.is_empty()
     }
 
+    /// The socket is gone: nothing waits for it any more.
+    pub(crate) fn end(&self) {
+        self.out.lock().end(&self.metrics);
+    }
+
     /// The last frame: after it nothing is taken. A slow consumer's queue is dropped but for the frame that is half
     /// written, so that the stream stays readable up to the close frame.
     fn finish_with(&self, close_frame: Bytes, drop_queue: bool) {

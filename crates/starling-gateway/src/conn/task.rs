@@ -380,7 +380,7 @@ impl Future for ConnTask {
 
 impl ConnTask {
     fn ended(&mut self) -> Ended {
-        self.conn.out.lock().end(&self.node.metrics);
+        self.conn.end();
         Ended {
             session: self.session.take(),
             code: self.conn.closing(),

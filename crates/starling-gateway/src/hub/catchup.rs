@@ -20,8 +20,6 @@ use crate::conn::{Class, Socket};
 
 /// Bytes written at once while catching up: what a socket's kernel buffer holds.
 const CHUNK: usize = 32 << 10;
-/// Events read from the log at once.
-pub(super) const PAGE: usize = 200;
 
 impl<K: Socket> Room<K> {
     /// Adds a session that begins where it asked, held until its reply is written. Where it is ahead of this node, the
@@ -71,7 +69,11 @@ impl<K: Socket> Room<K> {
             return;
         }
         let key = session.conn.key;
-        let present = self.members.get_mut(key).map(|member| (member.pos, member.mode));
+        let is_present = self.members.get_mut(key).is_some();
+        let mode = match reply {
+            Some(_) => Mode::Attached,
+            None => Mode::Held,
+        };
         let head = self.head;
         let mut attached = Attached {
             head,
@@ -80,26 +82,26 @@ impl<K: Socket> Room<K> {
             local_users: 0,
             reported_users: self.reported,
         };
-        match (from, present) {
+        match (from, is_present) {
             // It follows already: nothing else changes.
-            (From::Head | From::After(_), Some(_)) => {
+            (From::Head | From::After(_), true) => {
                 if let Some(member) = self.members.get_mut(key) {
                     member.since = member.since.max(since);
                 }
             }
-            (From::Head, None) => {
+            (From::Head, false) => {
                 self.members.put(Member {
                     session,
                     pos: head.seq,
-                    mode: Mode::Held(None),
+                    mode: mode(None),
                     since,
                 });
             }
-            (From::After(seq), None) => {
+            (From::After(seq), false) => {
                 self.members.put(Member {
                     session,
                     pos: seq.min(head.seq),
-                    mode: Mode::Held(None),
+                    mode: mode(None),
                     since,
                 });
             }
@@ -110,7 +112,7 @@ impl<K: Socket> Room<K> {
                 self.members.put(Member {
                     session,
                     pos: start.pos,
-                    mode: Mode::Held(start.prove),
+                    mode: mode(start.prove),
                     since,
                 });
             }
@@ -198,6 +200,34 @@ impl<K: Socket> Room<K> {
         }
     }
 
+    /// The reply to a member is written. `false` when it is a member no more: that is told now.
+    pub(super) fn activate(&mut self, key: u64, cx: &mut Context<K>) -> bool {
+        let Some(member) = self.members.get_mut(key) else {
+            return true;
+        };
+        match &member.mode {
+            Mode::Attached(prove) => member.mode = Mode::Held(*prove),
+            Mode::Ended(event) => {
+                let event = event.clone();
+                self.end_membership(key, &event);
+                return false;
+            }
+            _ => {}
+        }
+        self.catch_up(key, cx);
+        true
+    }
+
+    /// A member's socket has drained.
+    pub(super) fn resume(&mut self, key: u64, cx: &mut Context<K>) {
+        if let Some(member) = self.members.get_mut(key)
+            && let Mode::Lagging = member.mode
+        {
+            member.mode = Mode::Held(None);
+        }
+        self.catch_up(key, cx);
+    }
+
     /// Gives a member what it has missed, as far as its socket takes it now.
     pub(super) fn catch_up(&mut self, key: u64, cx: &mut Context<K>) {
         loop {
@@ -205,12 +235,10 @@ impl<K: Socket> Room<K> {
             let Some(member) = self.members.get_mut(key) else {
                 return;
             };
-            if let Mode::Reading(_) = member.mode {
-                return;
-            }
             let prove = match member.mode {
+                Mode::Attached(_) | Mode::Ended(_) | Mode::Reading(_) => return,
                 Mode::Held(prove) => prove,
-                _ => None,
+                Mode::Live | Mode::Lagging => None,
             };
             if prove.is_none() && member.pos >= handed {
                 member.mode = Mode::Live;
@@ -247,7 +275,7 @@ impl<K: Socket> Room<K> {
             cx.asks.push(Ask::Page {
                 room: self.id.clone(),
                 after,
-                limit: PAGE,
+                limit: cx.settings.bounds.page,
             });
         }
     }

@@ -32,7 +32,32 @@ pub(crate) struct Settings {
     pub(crate) replay_events_per_room: u64,
     pub(crate) rings: RingLimits,
     pub(crate) outbox: Bounds,
+    pub(crate) bounds: RoomBounds,
     pub(crate) traces: Option<Traces>,
+}
+
+/// How much is kept or read at once. What does not fit is in the log, and is read from there in time.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct RoomBounds {
+    /// Events of a room that wait behind a hole.
+    pub(crate) waiting: usize,
+    /// Events that wait while a room opens.
+    pub(crate) early: usize,
+    /// Events read at once for a hole.
+    pub(crate) fill: usize,
+    /// Events read at once for members that are behind.
+    pub(crate) page: usize,
+}
+
+impl Default for RoomBounds {
+    fn default() -> Self {
+        Self {
+            waiting: 1024,
+            early: 256,
+            fill: 500,
+            page: 200,
+        }
+    }
 }
 
 impl Settings {
@@ -44,6 +69,7 @@ impl Settings {
             replay_events_per_room: config.limits.replay_events_per_room,
             rings: config.rings,
             outbox: Bounds::of(&config.limits),
+            bounds: RoomBounds::default(),
             traces: config.traces.clone(),
         }
     }
@@ -61,7 +87,7 @@ pub(crate) enum Ask<K = TcpStream> {
     /// Read how far a room has come, for a session that is ahead of this node: [`Looked`](super::ToShard::Looked).
     Head(Attach<K>),
     /// Read what closes a hole: [`Filled`](super::ToShard::Filled).
-    Fill { room: RoomId, after: u64 },
+    Fill { room: RoomId, after: u64, limit: usize },
     /// Read for members that are behind: [`Page`](super::ToShard::Page).
     Page { room: RoomId, after: u64, limit: usize },
     /// Say how many users follow these rooms here; nobody waits for an answer.

@@ -3,6 +3,8 @@
 //! All pending frames of a room are concatenated once for each codec and go to each member by one write; only a member
 //! whose socket does not drain is looked at frame by frame.
 
+use std::sync::Arc;
+
 use bytes::{Bytes, BytesMut};
 use starling_core::{Cursor, EventBody, Timestamp, UserId};
 use starling_protocol::Codec;
@@ -167,7 +169,7 @@ impl<K: Socket> Room<K> {
         let Some(member) = self.members.at_mut(at) else {
             return 0;
         };
-        if member.mode != Mode::Live {
+        if !matches!(member.mode, Mode::Live) {
             return 0;
         }
         let conn = &member.session.conn;
@@ -228,25 +230,34 @@ impl<K: Socket> Room<K> {
     }
 
     /// Ends what the event ends, after everybody got it.
-    fn end_memberships(&mut self, event: &SharedEvent) {
+    fn end_memberships(&mut self, event: &Arc<SharedEvent>) {
         let keys = match gone(&event.event.body) {
             Gone::Nobody => return,
             Gone::User(user) => self.members.keys_of(user),
             Gone::Everybody => self.members.keys(),
         };
         for key in keys {
-            let member = self.members.get_mut(key);
-            if member.is_none_or(|member| member.since >= event.seq()) {
+            match self.members.get_mut(key) {
                 // They have come back since, by way of a node that was ahead of this one.
-                continue;
-            }
-            if let Some(member) = self.members.remove(key) {
-                member.session.forget_room(&self.id);
-                if member.mode != Mode::Live {
-                    // What they were behind with is theirs no more; that it ended is.
-                    let conn = &member.session.conn;
-                    conn.send(event.frame(conn.codec), Class::Reply);
+                Some(member) if member.since >= event.seq() => {}
+                // What they are told comes behind the reply that they wait for.
+                Some(member) if matches!(member.mode, Mode::Attached(_)) => {
+                    member.mode = Mode::Ended(event.clone());
                 }
+                Some(member) if matches!(member.mode, Mode::Ended(_)) => {}
+                _ => self.end_membership(key, event),
+            }
+        }
+    }
+
+    /// Ends what a member has here by an event.
+    pub(super) fn end_membership(&mut self, key: u64, event: &SharedEvent) {
+        if let Some(member) = self.remove(key) {
+            member.session.forget_room(&self.id);
+            if !matches!(member.mode, Mode::Live) {
+                // What they were behind with is theirs no more; that it ended is.
+                let conn = &member.session.conn;
+                conn.send(event.frame(conn.codec), Class::Reply);
             }
         }
     }

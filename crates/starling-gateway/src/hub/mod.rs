@@ -21,6 +21,8 @@
 mod catchup;
 mod context;
 mod fanout;
+#[cfg(test)]
+mod inspect;
 mod opening;
 mod ring;
 mod room;
@@ -42,6 +44,12 @@ use tokio::{
     sync::{mpsc, oneshot},
 };
 
+#[cfg(test)]
+pub(crate) use self::{
+    context::{Ask, RoomBounds, Settings},
+    fanout::Moment,
+    shard::Shard,
+};
 pub(crate) use self::{
     shared::{SharedEvent, SharedFrame},
     task::run_shard,
@@ -61,7 +69,7 @@ pub(crate) struct Hub {
 pub(crate) enum ToShard<K = TcpStream> {
     /// A session wants to follow a room.
     Attach(Attach<K>),
-    /// Its reply is written: deliver.
+    /// Its reply is written: deliver. Comes after every answer to an [`Attach`] but for those that are detached instead.
     Activate { room: RoomId, key: u64 },
     /// A session follows no more.
     Detach { room: RoomId, key: u64 },
@@ -159,6 +167,13 @@ pub(crate) struct Attached {
     pub(crate) local_users: u32,
     /// What this node has last said of it to the others.
     pub(crate) reported_users: u32,
+}
+
+impl Attached {
+    /// Whether nothing was handed out behind this seq before the session was there to hear it.
+    pub(crate) fn is_covered_by(&self, since: u64) -> bool {
+        self.head.seq <= since
+    }
 }
 
 impl Hub {

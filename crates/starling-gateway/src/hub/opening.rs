@@ -47,6 +47,7 @@ impl<K: Socket> Shard<K> {
                             drop(reply.send(Err(Refusal::unavailable())));
                         }
                     }
+                    self.end_subscription(id.clone());
                 }
             }
         }
@@ -56,9 +57,11 @@ impl<K: Socket> Shard<K> {
         let Some(room) = self.rooms.get_mut(id) else {
             return;
         };
-        let Some(opening) = room.open(head, subscribed) else {
+        let Some(opening) = room.open(head, subscribed, &self.cx) else {
             return;
         };
+        // The sweep does not say it again.
+        room.sequencer.heard_of(opening.known);
         let mut out = Vec::new();
         for event in opening.early {
             room.sequencer.accept(event, &mut out);
@@ -66,7 +69,7 @@ impl<K: Socket> Shard<K> {
         for attach in opening.waiting {
             room.attach(attach, &mut self.cx);
         }
-        self.after_sequencer(out, Some(id.clone()), self.cx.settings.hold);
+        self.after_sequencer(id, out, self.cx.settings.hold);
         self.count(id.clone());
         self.linger(id);
     }

@@ -44,6 +44,11 @@ impl Ring {
         self.events = VecDeque::new();
     }
 
+    #[cfg(test)]
+    pub(crate) fn len(&self) -> usize {
+        self.events.len()
+    }
+
     /// The event at a seq.
     pub(crate) fn get(&self, seq: u64) -> Option<&Arc<SharedEvent>> {
         let first = self.events.front()?.seq();

@@ -51,6 +51,8 @@ pub(crate) struct Room<K = TcpStream> {
 pub(super) struct Opening<K> {
     pub(super) waiting: Vec<Attach<K>>,
     pub(super) early: Vec<Arc<SharedEvent>>,
+    /// A seq that the room is known to have reached.
+    pub(super) known: u64,
 }
 
 impl<K> Default for Opening<K> {
@@ -58,12 +60,10 @@ impl<K> Default for Opening<K> {
         Self {
             waiting: Vec::new(),
             early: Vec::new(),
+            known: 0,
         }
     }
 }
-
-/// Events kept while a room opens: what is more is in the log.
-pub(super) const MAX_EARLY: usize = 256;
 
 /// What the members get.
 pub(super) enum Item {
@@ -72,11 +72,11 @@ pub(super) enum Item {
 }
 
 impl<K> Room<K> {
-    pub(super) fn opening(id: RoomId) -> Self {
+    pub(super) fn opening(id: RoomId, cx: &Context<K>) -> Self {
         Self {
             id,
             opening: Some(Opening::default()),
-            sequencer: Sequencer::new(0),
+            sequencer: Sequencer::new(0, cx.settings.bounds.waiting),
             head: Cursor::START,
             handed: Cursor::START,
             min_seq: 1,
@@ -92,8 +92,8 @@ impl<K> Room<K> {
     }
 
     /// The head is known: live from here on.
-    pub(super) fn open(&mut self, head: Head, subscribed: bool) -> Option<Opening<K>> {
-        self.sequencer = Sequencer::new(head.cursor.seq);
+    pub(super) fn open(&mut self, head: Head, subscribed: bool, cx: &Context<K>) -> Option<Opening<K>> {
+        self.sequencer = Sequencer::new(head.cursor.seq, cx.settings.bounds.waiting);
         self.head = head.cursor;
         self.handed = head.cursor;
         self.min_seq = head.min_seq;
@@ -128,13 +128,12 @@ impl<K> Room<K> {
         }
     }
 
-    /// A member's socket has drained, or its reply is written.
-    pub(super) fn release(&mut self, key: u64) {
-        if let Some(member) = self.members.get_mut(key)
-            && member.mode == Mode::Lagging
-        {
-            member.mode = Mode::Held(None);
+    /// Takes a member out, and what waits for it.
+    pub(super) fn remove(&mut self, key: u64) -> Option<Member<K>> {
+        for waiting in self.reads.values_mut() {
+            waiting.retain(|waits| *waits != key);
         }
+        self.members.remove(key)
     }
 
     pub(super) fn close(&mut self, metrics: &Metrics) {
@@ -161,12 +160,16 @@ pub(super) struct Member<K> {
     pub(super) since: u64,
 }
 
-/// How a member gets events.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// How a member gets events. Cursors are to be proven against the log.
+#[derive(Debug)]
 pub(super) enum Mode {
     /// As they come.
     Live,
-    /// Not yet: its reply is being written. The cursor is to be proven against the log where one is given.
+    /// Not yet: its reply is being written.
+    Attached(Option<Cursor>),
+    /// No more, by this event, which follows the reply.
+    Ended(Arc<SharedEvent>),
+    /// From the ring or the log, with the next look at it.
     Held(Option<Cursor>),
     /// From the log, whose answer is awaited.
     Reading(Option<Cursor>),

@@ -5,10 +5,6 @@ use std::collections::BTreeMap;
 
 use tokio::time::Instant;
 
-/// How many events may wait behind a hole. What does not fit is dropped: it is in the log, and the hole is filled from
-/// there anyway.
-pub(crate) const MAX_WAITING: usize = 1024;
-
 /// What has a place in a room's order.
 pub(crate) trait Sequenced {
     /// Its place.
@@ -34,6 +30,8 @@ pub(crate) struct Sequencer<E> {
     next: u64,
     /// Events behind a hole.
     waiting: BTreeMap<u64, E>,
+    /// How many of them at most. What does not fit is dropped: the hole is filled from the log, and so is what follows.
+    bound: usize,
     /// A seq that the room is known to have reached, seen or not.
     known: u64,
     state: State,
@@ -50,11 +48,12 @@ enum State {
 }
 
 impl<E: Sequenced> Sequencer<E> {
-    /// A room whose last event is `head`.
-    pub(crate) fn new(head: u64) -> Self {
+    /// A room whose last event is `head`; so many events may wait behind a hole.
+    pub(crate) fn new(head: u64, bound: usize) -> Self {
         Self {
             next: head + 1,
             waiting: BTreeMap::new(),
+            bound,
             known: head,
             state: State::Live,
         }
@@ -72,7 +71,7 @@ impl<E: Sequenced> Sequencer<E> {
             return;
         }
         if seq > self.next {
-            if self.waiting.len() < MAX_WAITING {
+            if self.waiting.len() < self.bound {
                 self.waiting.entry(seq).or_insert(event);
             }
             return;
@@ -91,6 +90,18 @@ impl<E: Sequenced> Sequencer<E> {
     /// Somebody says that the room has reached this seq.
     pub(crate) fn heard_of(&mut self, seq: u64) {
         self.known = self.known.max(seq);
+    }
+
+    /// Whether no hole is held or being filled.
+    #[cfg(test)]
+    pub(crate) fn is_live(&self) -> bool {
+        self.state == State::Live
+    }
+
+    /// How many events wait behind a hole.
+    #[cfg(test)]
+    pub(crate) fn waiting(&self) -> usize {
+        self.waiting.len()
     }
 
     /// Whether an event is known of that has not gone out.
@@ -145,8 +156,10 @@ mod tests {
         }
     }
 
+    const BOUND: usize = 100;
+
     fn run(head: u64, events: &[u64]) -> (Sequencer<u64>, Vec<u64>) {
-        let mut sequencer = Sequencer::new(head);
+        let mut sequencer = Sequencer::new(head, BOUND);
         let mut out = Vec::new();
         for event in events {
             sequencer.accept(*event, &mut out);
@@ -192,7 +205,7 @@ mod tests {
 
     #[test]
     fn a_lost_tail_is_a_hole() {
-        let mut sequencer: Sequencer<u64> = Sequencer::new(2);
+        let mut sequencer: Sequencer<u64> = Sequencer::new(2, BOUND);
         sequencer.heard_of(2);
         assert!(!sequencer.has_hole());
         sequencer.heard_of(3);
@@ -201,13 +214,13 @@ mod tests {
 
     #[test]
     fn what_waits_is_bounded() {
-        let events: Vec<u64> = (2..3000).collect();
+        let events: Vec<u64> = (2..1000).collect();
         let (mut sequencer, out) = run(0, &events);
         assert!(out.is_empty());
-        assert_eq!(sequencer.waiting.len(), MAX_WAITING);
+        assert_eq!(sequencer.waiting(), BOUND);
         let mut out = Vec::new();
         sequencer.accept(1, &mut out);
-        assert_eq!(out.len(), MAX_WAITING + 1);
+        assert_eq!(out.len(), BOUND + 1);
         assert!(sequencer.has_hole(), "what was dropped is still known of");
     }
 
@@ -221,7 +234,7 @@ mod tests {
         ) {
             let start = Instant::now();
             let mut now = start;
-            let mut sequencer = Sequencer::new(head);
+            let mut sequencer = Sequencer::new(head, BOUND);
             let mut out = Vec::new();
             let mut committed = head;
             for (seq, tick) in arrivals {

@@ -18,7 +18,7 @@ use super::{
     Attach, ToShard,
     context::{Ask, Context, Settings},
     fanout::Moment,
-    room::{Item, MAX_EARLY, Room},
+    room::{Item, Room},
     shared::{SharedEvent, SharedFrame},
     timers::{Timer, Timers},
 };
@@ -76,10 +76,10 @@ impl<K: Socket> Shard<K> {
         self.cx.now = now;
         match message {
             ToShard::Attach(attach) => self.attach(attach),
-            ToShard::Activate { room, key } | ToShard::Resume { room, key } => {
+            ToShard::Activate { room, key } => self.activate(room, key),
+            ToShard::Resume { room, key } => {
                 if let Some(room) = self.rooms.get_mut(&room) {
-                    room.release(key);
-                    room.catch_up(key, &mut self.cx);
+                    room.resume(key, &mut self.cx);
                 }
             }
             ToShard::Detach { room, key } => self.detach(&room, key),
@@ -135,7 +135,7 @@ impl<K: Socket> Shard<K> {
         let room = self.rooms.entry(id.clone()).or_insert_with(|| {
             self.cx.metrics.rooms.up();
             self.to_open.push(id.clone());
-            Room::opening(id.clone())
+            Room::opening(id.clone(), &self.cx)
         });
         match &mut room.opening {
             Some(opening) => opening.waiting.push(attach),
@@ -170,6 +170,15 @@ impl<K: Socket> Shard<K> {
         }
     }
 
+    fn activate(&mut self, id: RoomId, key: u64) {
+        if let Some(room) = self.rooms.get_mut(&id)
+            && !room.activate(key, &mut self.cx)
+        {
+            self.linger(&id);
+            self.count(id);
+        }
+    }
+
     fn detach(&mut self, id: &RoomId, key: u64) {
         let Some(room) = self.rooms.get_mut(id) else {
             return;
@@ -178,7 +187,7 @@ impl<K: Socket> Shard<K> {
             opening.waiting.retain(|attach| attach.session.conn.key != key);
         }
         room.ahead.retain(|attach| attach.session.conn.key != key);
-        if room.members.remove(key).is_some() {
+        if room.remove(key).is_some() {
             self.count(id.clone());
             self.linger(id);
         }
@@ -213,29 +222,33 @@ impl<K: Socket> Shard<K> {
             return;
         };
         if let Some(opening) = &mut room.opening {
-            if opening.early.len() < MAX_EARLY {
+            opening.known = opening.known.max(event.seq());
+            if opening.early.len() < self.cx.settings.bounds.early {
                 opening.early.push(event);
             }
             return;
         }
         let mut out = Vec::new();
-        room.sequencer.accept(event, &mut out);
-        self.after_sequencer(out, None, self.cx.settings.hold);
+        room.sequencer.accept(event.clone(), &mut out);
+        self.after_sequencer(&event.event.room, out, self.cx.settings.hold);
     }
 
     pub(super) fn known(&mut self, id: &RoomId, seq: u64) {
-        let Some(room) = self.rooms.get_mut(id).filter(|room| room.opening.is_none()) else {
+        let Some(room) = self.rooms.get_mut(id) else {
             return;
         };
-        if seq >= room.sequencer.next() {
+        if let Some(opening) = &mut room.opening {
+            opening.known = opening.known.max(seq);
+        } else if seq >= room.sequencer.next() {
             self.cx.metrics.lost_tails.inc();
             room.sequencer.heard_of(seq);
-            self.after_sequencer(Vec::new(), Some(id.clone()), self.cx.settings.hold);
+            self.after_sequencer(id, Vec::new(), self.cx.settings.hold);
         }
     }
 
     fn filled(&mut self, id: &RoomId, events: Result<Vec<RoomEvent>, Unavailable>) {
-        let Some(room) = self.rooms.get_mut(id) else {
+        // What was read for a room that has closed since is nothing to its next opening.
+        let Some(room) = self.rooms.get_mut(id).filter(|room| room.opening.is_none()) else {
             return;
         };
         let mut out = Vec::new();
@@ -246,15 +259,12 @@ impl<K: Socket> Shard<K> {
         };
         let events = events.unwrap_or_default().into_iter().map(SharedEvent::foreign);
         room.sequencer.filled(events, &mut out);
-        self.after_sequencer(out, Some(id.clone()), hold);
+        self.after_sequencer(id, out, hold);
     }
 
     /// Takes what the sequencer let go, and holds a hole where one is.
-    pub(super) fn after_sequencer(&mut self, out: Vec<Arc<SharedEvent>>, id: Option<RoomId>, hold: Duration) {
-        let Some(id) = id.or_else(|| out.first().map(|event| event.event.room.clone())) else {
-            return;
-        };
-        let Some(room) = self.rooms.get_mut(&id) else {
+    pub(super) fn after_sequencer(&mut self, id: &RoomId, out: Vec<Arc<SharedEvent>>, hold: Duration) {
+        let Some(room) = self.rooms.get_mut(id) else {
             return;
         };
         if !out.is_empty() {
@@ -266,7 +276,7 @@ impl<K: Socket> Shard<K> {
         }
         if let Some(until) = room.sequencer.hold(self.cx.now + hold) {
             self.cx.metrics.holes.inc();
-            self.timers.set(until, Timer::Hold(id));
+            self.timers.set(until, Timer::Hold(id.clone()));
         }
     }
 
@@ -348,7 +358,11 @@ impl<K: Socket> Shard<K> {
             .and_then(|room| room.sequencer.expire(now));
         if let Some(after) = expired {
             self.cx.metrics.fills.inc();
-            self.cx.asks.push(Ask::Fill { room: id, after });
+            self.cx.asks.push(Ask::Fill {
+                room: id,
+                after,
+                limit: self.cx.settings.bounds.fill,
+            });
         }
     }
 

@@ -3,6 +3,7 @@
 
 use std::{sync::Arc, time::Duration};
 
+use starling_core::ports::Unavailable;
 use tokio::{sync::mpsc, time::Instant};
 
 use super::{
@@ -15,8 +16,6 @@ use crate::node::Node;
 
 /// Messages taken at once before what they came to is handed out.
 const BURST: usize = 512;
-/// Events that one fill reads.
-const FILL: usize = 500;
 
 /// Runs until the hub's doors are closed or the node stops.
 pub(crate) async fn run_shard(node: Arc<Node>, mut inbox: mpsc::Receiver<ToShard>) {
@@ -64,7 +63,10 @@ fn carry_out(node: &Arc<Node>, ask: Ask) {
         let (room, answer) = match ask {
             Ask::Open(rooms) => {
                 let subscribed = node.subscribe_rooms(&rooms).await;
-                let heads = log.heads(&rooms).await;
+                let heads = match node.is_watching().await {
+                    true => log.heads(&rooms).await,
+                    false => Err(Unavailable::new("log", "the sweep has no answer from it")),
+                };
                 let Some(first) = rooms.first().cloned() else {
                     return;
                 };
@@ -97,10 +99,10 @@ fn carry_out(node: &Arc<Node>, ask: Ask) {
                 let heads = log.heads(std::slice::from_ref(&room)).await;
                 (room, ToShard::Looked { attach, heads })
             }
-            Ask::Fill { room, after } => {
+            Ask::Fill { room, after, limit } => {
                 // The semaphores are never closed.
                 let _turn = node.fills.acquire().await;
-                let events = log.read(&room, after, FILL).await;
+                let events = log.read(&room, after, limit).await;
                 (room.clone(), ToShard::Filled { room, events })
             }
             Ask::Page { room, after, limit } => {

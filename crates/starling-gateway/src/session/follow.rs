@@ -55,7 +55,7 @@ async fn attach(
     };
     node.hub.tell(room, ToShard::Attach(attach)).await;
     let mut attached = replied.await.unwrap_or_else(|_| Err(Refusal::unavailable()));
-    if attached.as_ref().is_ok_and(|there| there.head.seq > since) {
+    if attached.as_ref().is_ok_and(|there| !there.is_covered_by(since)) {
         // What ended the membership since then was handed out before the session was there to hear it.
         let actor = Actor {
             identity: session.identity(),

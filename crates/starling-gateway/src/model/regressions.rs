@@ -1,0 +1,140 @@
+//! What the model has found: each a plan that failed, by the name of what holds since.
+
+use super::{
+    plan::{
+        Fate::Stored,
+        Heard::{Never, Once},
+        Plan,
+        Step::{
+            self, Connect, Crash, Cut, Flow, Hear, Kick, Lane, Read, Send, Session, Shard, Subscribe, Sweep,
+            Task, Tick,
+        },
+        Works::{Fails, Well},
+    },
+    run,
+};
+
+fn holds(steps: &[&[Step]]) {
+    run(&Plan {
+        warm: false,
+        replay: 1000,
+        lossy: true,
+        steps: steps.concat(),
+    });
+}
+
+/// A node's sweep takes its first watermark.
+const SWEPT: &[Step] = &[Sweep(0, Well), Sweep(0, Well)];
+/// Client 0 follows room 0 on node 0, up to where the room is asked for.
+const FOLLOWING: &[Step] = &[
+    Connect(0, 0),
+    Subscribe(0, 0),
+    Session(0, 0),
+    Session(0, 0),
+    Shard(0, 8),
+];
+/// Client 1 writes on node 1, until node 0 may hear it.
+const WRITTEN: &[Step] = &[
+    Send(1, 0, 1),
+    Session(1, 0),
+    Lane(1, 0, Stored),
+    Lane(1, 0, Stored),
+    Lane(1, 0, Stored),
+    Lane(1, 0, Stored),
+    Lane(1, 0, Stored),
+    Lane(1, 0, Stored),
+    Lane(1, 0, Stored),
+];
+
+#[test]
+fn a_hole_is_held_once_an_event_reveals_it() {
+    let opened = [Flow(0); 4];
+    let lost = [Hear(0, 0, Never)];
+    let heard = [Hear(0, 0, Once), Shard(0, 8)];
+    let writer = [Connect(1, 1)];
+    holds(&[
+        SWEPT, FOLLOWING, &opened, &writer, WRITTEN, &lost, WRITTEN, &heard,
+    ]);
+}
+
+#[test]
+fn a_room_that_could_not_open_leaves_no_subscription() {
+    let opening = [Task(0, 0, Well), Task(0, 0, Fails)];
+    holds(&[SWEPT, FOLLOWING, &opening]);
+}
+
+#[test]
+fn what_is_appended_before_the_first_sweep_is_found() {
+    // The dead node's message becomes visible behind the room's head and before the sweep's watermark.
+    let orphan = [Connect(1, 0), Send(1, 0, 1), Flow(0), Crash(0)];
+    let opening = [Task(0, 0, Well), Task(0, 0, Well)];
+    holds(&[&orphan, FOLLOWING, &opening]);
+}
+
+#[test]
+fn what_the_sweep_finds_while_a_room_opens_is_kept() {
+    // The head is read and on its way, when somebody writes and the bus loses it.
+    let opening = [Task(0, 0, Well), Task(0, 0, Well), Connect(1, 1)];
+    let swept = [
+        Hear(0, 0, Never),
+        Sweep(0, Well),
+        Sweep(0, Well),
+        Shard(0, 8),
+        Task(0, 0, Well),
+    ];
+    holds(&[SWEPT, FOLLOWING, &opening, WRITTEN, &swept]);
+}
+
+#[test]
+fn who_is_removed_before_their_reply_is_told_behind_it() {
+    let open = [Task(0, 0, Well), Task(0, 0, Well), Task(0, 0, Well), Shard(0, 8)];
+    // The answer to the session is there; it writes the reply only after the room has ended its membership.
+    let kick = [Connect(2, 0), Kick(2, 0), Session(0, 1)];
+    let lane = [Lane(0, 0, Stored); 5];
+    holds(&[SWEPT, FOLLOWING, &open, &kick, &lane, &[Shard(0, 8)]]);
+}
+
+#[test]
+fn what_was_read_for_a_closed_room_does_not_reach_its_next_opening() {
+    let opened = [Flow(0), Flow(0), Flow(0), Flow(0), Read(0)];
+    let hole = [Hear(0, 0, Never)];
+    let filling = [
+        Hear(0, 0, Once),
+        Shard(0, 8),
+        Tick(45),
+        Shard(0, 8),
+        Task(0, 0, Well),
+    ];
+    // The room closes while the answer is on its way, and opens again.
+    let closed = [
+        Cut(0),
+        Session(0, 0),
+        Shard(0, 8),
+        Tick(600),
+        Shard(0, 8),
+        Tick(600),
+        Shard(0, 8),
+    ];
+    let unsubscribed = [Task(0, 1, Well), Task(0, 1, Well), Task(0, 1, Well), Shard(0, 8)];
+    let late = [Task(0, 0, Well), Shard(0, 8)];
+    let opened_again = [Task(0, 0, Well), Task(0, 0, Well), Task(0, 0, Well), Shard(0, 8)];
+    let heard = [Hear(0, 0, Once), Shard(0, 8)];
+    holds(&[
+        SWEPT,
+        FOLLOWING,
+        &opened,
+        &[Connect(1, 1)],
+        WRITTEN,
+        &hole,
+        WRITTEN,
+        &filling,
+        &closed,
+        &unsubscribed,
+        FOLLOWING,
+        &late,
+        WRITTEN,
+        &opened_again,
+        WRITTEN,
+        &heard,
+    ]);
+}
