@@ -271,6 +271,14 @@ pub struct Metrics {
     pub publish_failed: Counter,
     /// Bus messages received from other nodes.
     pub received: Counter,
+    /// From accepting an event on another node to hearing of it from the bus, by the clocks of the two nodes.
+    pub event_lag: Latency,
+    /// From seeing that events of a room are missing to having them.
+    pub repair: Latency,
+    /// How late the runtime wakes a task that sleeps.
+    pub runtime_lag: Latency,
+    /// Changes of presence told to sessions.
+    pub presence_told: Counter,
     /// Bytes in the rings.
     pub ring_bytes: AtomicU64,
     /// REST requests.

@@ -38,7 +38,10 @@ use crate::{
     presence::{self, Desk},
     pump,
     session::Session,
-    telemetry::TelemetryError,
+    telemetry::{
+        TelemetryError,
+        watch::{self, Watch},
+    },
     traces::{self, MessageTrace},
     users::Users,
 };
@@ -70,6 +73,7 @@ pub struct Node {
     /// Connections without a token yet, so that a stop finds them. Bounded by the connections of the node.
     pub(crate) strangers: Mutex<HashMap<u64, Arc<Conn>>>,
     pub(crate) presence: Desk,
+    pub(crate) watch: Watch,
     /// Names this node in bus messages.
     pub(crate) tag: u64,
     pub(crate) started: Instant,
@@ -155,6 +159,7 @@ impl Node {
             users: Users::new(),
             strangers: Mutex::default(),
             presence: Desk::new(),
+            watch: Watch::default(),
             tag: rand::random(),
             started: Instant::now(),
             stop: CancellationToken::new(),
@@ -185,6 +190,8 @@ impl Node {
         node.watched("presence", presence::run_desk(node.clone()));
         node.watched("presence news", presence::run_news(node.clone()));
         node.watched("lease", presence::run_lease(node.clone()));
+        node.watched("runtime watch", watch::run_runtime_watch(node.clone()));
+        node.watched("service watch", watch::run_service_watch(node.clone()));
         if let Some(after) = node.config.rooms.expire_empty_after {
             node.watched("janitor", run_janitor(node.clone(), after));
         }

@@ -84,8 +84,13 @@ impl Desk {
         }
     }
 
-    /// Sends what is new to those who watch.
-    fn tell_news(&self) {
+    /// How many users are followed here.
+    pub(crate) fn watched(&self) -> usize {
+        self.watchers.lock().len()
+    }
+
+    /// Sends what is new to those who watch; how many changes were told.
+    fn tell_news(&self) -> usize {
         let news = std::mem::take(&mut *self.news.lock());
         let mut by_session: HashMap<u64, (Arc<Session>, Vec<UserPresence>)> = HashMap::new();
         {
@@ -100,11 +105,14 @@ impl Desk {
                 }
             }
         }
+        let mut told = 0;
         for (session, users) in by_session.into_values() {
+            told += users.len();
             session
                 .conn
                 .send_event("presence_changed", &PresenceChanged { users }, Class::Ephemeral);
         }
+        told
     }
 
     /// A session stops watching these users.
@@ -307,7 +315,8 @@ pub(crate) async fn run_news(node: Arc<Node>) {
             () = node.stop.cancelled() => return,
         }
         tokio::time::sleep(node.config.presence.merge).await;
-        node.presence.tell_news();
+        let told = node.presence.tell_news();
+        node.metrics.presence_told.add(told as u64);
     }
 }
 

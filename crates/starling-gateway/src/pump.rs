@@ -64,7 +64,9 @@ pub(crate) async fn run_pump(node: Arc<Node>, mut receiver: Box<dyn BusReceiver>
 async fn hear(node: &Arc<Node>, topic: &Topic, notice: Notice) {
     match notice {
         Notice::Events { events, traces } => {
+            let now = node.clock.now();
             for event in &events {
+                node.metrics.event_lag.record(now.since(event.at));
                 node.attach_readers(&event.room, event.seq, None);
             }
             let heard = events.into_iter().map(|event| {

@@ -24,6 +24,8 @@ pub(crate) struct Room<K = TcpStream> {
     /// `Some` until the head of the log is known.
     pub(super) opening: Option<Opening<K>>,
     pub(super) sequencer: Sequencer<Arc<SharedEvent>>,
+    /// Since when events are known to be missing.
+    pub(super) torn_since: Option<Instant>,
     /// The cursor of the last event that went out of the sequencer.
     pub(super) head: Cursor,
     /// The cursor of the last event that was handed to the members. Who is behind catches up to there and no further:
@@ -77,6 +79,7 @@ impl<K> Room<K> {
             id,
             opening: Some(Opening::default()),
             sequencer: Sequencer::new(0, cx.settings.bounds.waiting),
+            torn_since: None,
             head: Cursor::START,
             handed: Cursor::START,
             min_seq: 1,

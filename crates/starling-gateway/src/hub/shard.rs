@@ -274,6 +274,14 @@ impl<K: Socket> Shard<K> {
             room.take(out, &self.cx);
             room.admit_reached(&mut self.cx);
         }
+        match (room.sequencer.has_hole(), room.torn_since) {
+            (true, None) => room.torn_since = Some(self.cx.now),
+            (false, Some(since)) => {
+                self.cx.metrics.repair.record(self.cx.now - since);
+                room.torn_since = None;
+            }
+            _ => {}
+        }
         if let Some(until) = room.sequencer.hold(self.cx.now + hold) {
             self.cx.metrics.holes.inc();
             self.timers.set(until, Timer::Hold(id.clone()));

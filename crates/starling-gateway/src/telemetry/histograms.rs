@@ -12,7 +12,7 @@ use crate::metrics::{LATENCY_BOUNDS_US, Latency, Metrics};
 
 type Row = (&'static str, &'static str, fn(&Metrics) -> &Latency);
 
-const HISTOGRAMS: [Row; 4] = [
+const HISTOGRAMS: [Row; 7] = [
     (
         "starling_send_to_ack_seconds",
         "From reading a message to writing its reply, which follows its commit.",
@@ -22,6 +22,21 @@ const HISTOGRAMS: [Row; 4] = [
         "starling_send_to_deliver_seconds",
         "From accepting a message to its fan-out here, by the clocks of the two nodes.",
         |m| &m.send_to_deliver,
+    ),
+    (
+        "starling_event_lag_seconds",
+        "From accepting an event on another node to hearing of it from the bus, by the clocks of the two nodes.",
+        |m| &m.event_lag,
+    ),
+    (
+        "starling_repair_seconds",
+        "From seeing that events of a room are missing to having them, by the bus or from the log.",
+        |m| &m.repair,
+    ),
+    (
+        "starling_runtime_lag_seconds",
+        "How late the runtime wakes a task that sleeps: what every task waits for its turn.",
+        |m| &m.runtime_lag,
     ),
     (
         "starling_commit_seconds",

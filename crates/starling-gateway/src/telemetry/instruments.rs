@@ -3,6 +3,7 @@
 use std::sync::{Arc, atomic::Ordering::Relaxed};
 
 use opentelemetry::{KeyValue, metrics::Meter};
+use tokio::runtime::{Handle, RuntimeMetrics};
 
 use super::process;
 use crate::{metrics::Metrics, node::Node};
@@ -16,7 +17,7 @@ type Labelled = (
     fn(&Metrics) -> Vec<(&'static str, u64)>,
 );
 
-const COUNTERS: [Counted; 14] = [
+const COUNTERS: [Counted; 15] = [
     ("starling_connections_opened", "Sockets opened.", |m| {
         m.connections_total.get()
     }),
@@ -67,6 +68,11 @@ const COUNTERS: [Counted; 14] = [
         "starling_lagging_sockets",
         "Times that a room's events were left to the log for a slow socket.",
         |m| m.lagged.get(),
+    ),
+    (
+        "starling_presence_told",
+        "Changes of presence told to sessions: one change to ten sessions counts ten.",
+        |m| m.presence_told.get(),
     ),
     (
         "starling_bus_received",
@@ -122,7 +128,7 @@ const BY_LABEL: [Labelled; 6] = [
 const BYTES: &str = "By";
 const NO_UNIT: &str = "";
 
-const GAUGES: [Measured; 10] = [
+const GAUGES: [Measured; 11] = [
     ("starling_connections", "Open sockets.", NO_UNIT, |n| {
         n.metrics.connections.get()
     }),
@@ -141,6 +147,12 @@ const GAUGES: [Measured; 10] = [
     ("starling_users", "Users with a session here.", NO_UNIT, |n| {
         n.metrics.users.get()
     }),
+    (
+        "starling_presence_watched",
+        "Users whose presence is followed here.",
+        NO_UNIT,
+        |n| n.presence.watched() as u64,
+    ),
     ("starling_rooms", "Rooms open here.", NO_UNIT, |n| {
         n.metrics.rooms.get()
     }),
@@ -240,6 +252,8 @@ pub(super) fn register(meter: &Meter, node: &Arc<Node>) {
             .build();
     }
     register_times(meter, node);
+    register_runtime(meter);
+    register_services(meter, node);
 }
 
 fn register_times(meter: &Meter, node: &Arc<Node>) {
@@ -268,5 +282,49 @@ fn register_times(meter: &Meter, node: &Arc<Node>) {
         .u64_observable_gauge("starling_build_info")
         .with_description("Which version runs, and under which name.")
         .with_callback(move |observer| observer.observe(1, &build))
+        .build();
+}
+
+type OfRuntime = (&'static str, &'static str, fn(&RuntimeMetrics) -> u64);
+
+const RUNTIME: [OfRuntime; 3] = [
+    ("starling_runtime_workers", "Threads that run tasks.", |r| {
+        r.num_workers() as u64
+    }),
+    ("starling_runtime_tasks", "Tasks that are alive.", |r| {
+        r.num_alive_tasks() as u64
+    }),
+    (
+        "starling_runtime_queue",
+        "Tasks that wait for a thread, beyond what the threads hold themselves.",
+        |r| r.global_queue_depth() as u64,
+    ),
+];
+
+/// Of the runtime that the node was started in.
+fn register_runtime(meter: &Meter) {
+    let Ok(runtime) = Handle::try_current() else {
+        return;
+    };
+    for (name, description, read) in RUNTIME {
+        let runtime = runtime.metrics();
+        meter
+            .u64_observable_gauge(name)
+            .with_description(description)
+            .with_callback(move |observer| observer.observe(read(&runtime), &[]))
+            .build();
+    }
+}
+
+fn register_services(meter: &Meter, node: &Arc<Node>) {
+    let node = node.clone();
+    meter
+        .u64_observable_gauge("starling_service_up")
+        .with_description("Whether a service behind the node answered when it was last asked, every 5 s.")
+        .with_callback(move |observer| {
+            for (service, up) in node.watch.services() {
+                observer.observe(u64::from(up), &[KeyValue::new("service", service)]);
+            }
+        })
         .build();
 }

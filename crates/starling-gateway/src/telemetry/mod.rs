@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `instruments` | the table of counters and gauges |
 //! | `histograms` | latencies |
+//! | `watch` | what has to be asked for: services, the runtime's lag |
 //! | `process` | what the operating system says of the process |
 //!
 //! The hot path only touches the atomics of [`Metrics`]: every instrument is observable and reads them when somebody
@@ -16,6 +17,7 @@
 mod histograms;
 mod instruments;
 pub(crate) mod process;
+pub(crate) mod watch;
 
 use std::{fmt, sync::Arc};
 
