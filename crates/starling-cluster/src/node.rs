@@ -67,6 +67,7 @@ pub async fn connect(
             rooms: shared.clone(),
             history: shared.clone(),
             markers: shared.clone(),
+            retention: shared.clone(),
             directory: shared,
             bus: redis.bus,
             presence: redis.presence,

@@ -34,6 +34,7 @@ impl StoreStage for Stage {
             rooms: Arc::new(store.clone()),
             history: Arc::new(store.clone()),
             markers: Arc::new(store.clone()),
+            retention: Arc::new(store.clone()),
             directory: Arc::new(store),
         }
     }

@@ -72,6 +72,7 @@ impl Embedded {
             rooms: sqlite.clone(),
             history: sqlite.clone(),
             markers: sqlite.clone(),
+            retention: sqlite.clone(),
             directory: sqlite.clone(),
             health: Arc::new(Node {
                 sqlite,

@@ -349,6 +349,22 @@ pub(super) const UNREAD: &str = "\
                 WHERE x.room_id = m.room_id AND x.user_id = $1 AND x.seq > since.seq) AS mentions \
     ) c ON m.standing = 'joined' AND r.last_seq > since.seq";
 
+// ---- retention ----------------------------------------------------------------------------------------------------
+
+/// Under the room's lock. The beginning is hidden by `min_seq`, and gone with the same commit.
+pub(super) const TRIM: &str = "\
+    WITH r AS (SELECT least($2, last_seq) AS below FROM room WHERE room_id = $1 FOR UPDATE), \
+    old AS (SELECT max(o.seq) + 1 AS below, count(*) AS count FROM ( \
+        SELECT e.seq FROM room_event e WHERE e.room_id = $1 AND e.seq < (SELECT below FROM r) ORDER BY e.seq LIMIT $3) o), \
+    raised AS (UPDATE room SET min_seq = greatest(min_seq, (SELECT below FROM old)) \
+        WHERE room_id = $1 AND (SELECT count FROM old) > 0), \
+    states AS (DELETE FROM message_state WHERE room_id = $1 AND seq < (SELECT below FROM old)), \
+    reactions AS (DELETE FROM reaction WHERE room_id = $1 AND seq < (SELECT below FROM old)), \
+    counts AS (DELETE FROM reaction_count WHERE room_id = $1 AND seq < (SELECT below FROM old)), \
+    mentions AS (DELETE FROM mention WHERE room_id = $1 AND seq < (SELECT below FROM old)), \
+    events AS (DELETE FROM room_event WHERE room_id = $1 AND seq < (SELECT below FROM old)) \
+    SELECT count FROM old";
+
 // ---- users --------------------------------------------------------------------------------------------------------
 
 /// In the order of the ids: two nodes that name the same users do not wait for each other.

@@ -4,8 +4,8 @@ use async_trait::async_trait;
 use starling_core::{
     Cursor, Draft, EventId, Member, Outcome, Room, RoomEvent, RoomId, Timestamp, UserId,
     ports::{
-        Changes, Directory, EventLog, Head, LogError, Marker, Markers, Page, Rooms, Unavailable, Unread,
-        Watermark,
+        Changes, Directory, EventLog, Head, LogError, Marker, Markers, Page, Retention, Rooms, Unavailable,
+        Unread, Watermark,
     },
 };
 use uuid::Uuid;
@@ -97,6 +97,17 @@ impl Rooms for Store {
             .query(sql::EMPTY_ROOMS, &[&before.as_millis(), &limit(most)])
             .await?;
         readable(each(&rows, Cells::room_id))
+    }
+}
+
+#[async_trait]
+impl Retention for Store {
+    async fn trim(&self, room: &RoomId, below: u64, most: usize) -> Result<u64, Unavailable> {
+        let rows = self
+            .query(sql::TRIM, &[&room.as_str(), &int(below), &limit(most)])
+            .await?;
+        let counts = readable(each(&rows, Cells::uint))?;
+        Ok(counts.into_iter().sum())
     }
 }
 

@@ -6,6 +6,7 @@ mod limits;
 mod log;
 mod presence;
 mod registry;
+mod retention;
 mod store;
 
 use std::{error::Error, sync::Arc};
@@ -15,6 +16,7 @@ pub use limits::{Charge, Limits, Rate, Verdict};
 pub use log::{Changes, EventLog, Head, LogError, Watermark};
 pub use presence::{Presence, PresenceChange, Renewal};
 pub use registry::{NodeCard, Registry};
+pub use retention::Retention;
 pub use store::{Directory, History, HistoryPage, Marker, Markers, Page, Rooms, Span, Unread};
 
 /// A driver's error, kept as the source of ours: for the log, never for a client.
@@ -52,6 +54,8 @@ pub struct Backend {
     pub history: Arc<dyn History>,
     /// Read markers.
     pub markers: Arc<dyn Markers>,
+    /// The end of what is old.
+    pub retention: Arc<dyn Retention>,
     /// What is known about users.
     pub directory: Arc<dyn Directory>,
     /// The doorbell between nodes.

@@ -10,7 +10,7 @@ use starling_core::{
 
 use super::{
     load::load,
-    once::{Moved, Tail},
+    once::{Digest, Moved, Tail},
     place::RoomNumber,
     store::store,
 };
@@ -33,6 +33,11 @@ impl Memory {
             once: Tail::load(connection, last_event)?,
             last_event,
         })
+    }
+
+    /// Forgets what a commit has removed.
+    pub(super) fn forget(&mut self, digests: &[Digest]) {
+        self.once.forget(digests);
     }
 
     /// Takes over what a commit has stored.

@@ -11,7 +11,7 @@
 //! | `effects` | the present state of messages, as events change it |
 //! | `place` | numbers that name an event, and digests of client ids |
 //! | `rows` | rows of the tables as words of starling-core |
-//! | `log`, `rooms`, `history`, `markers`, `directory` | one port each |
+//! | `log`, `rooms`, `history`, `markers`, `directory`, `trim` | one port each |
 //!
 //! **Durability.** The file is in WAL mode with `synchronous=FULL`: a commit returns after the WAL was flushed to the
 //! disk, so whatever was acknowledged outlives `kill -9` and a loss of power. (`NORMAL` would flush at checkpoints only:
@@ -42,6 +42,7 @@ mod rows;
 mod store;
 #[cfg(test)]
 mod tests;
+mod trim;
 mod writer;
 
 use std::sync::Arc;

@@ -112,6 +112,13 @@ impl Tail {
         Ok(Moved { new, stored, round })
     }
 
+    /// The events of these are no more.
+    pub(super) fn forget(&mut self, digests: &[Digest]) {
+        for digest in digests {
+            self.digests.remove(digest);
+        }
+    }
+
     pub(super) fn keep(&mut self, moved: Moved) {
         for digest in &moved.stored {
             self.digests.remove(digest);

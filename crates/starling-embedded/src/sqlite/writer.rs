@@ -14,7 +14,9 @@ use super::{
     append::{self, Appended, Memory},
     crew::{Crew, Queue},
     directory, markers,
+    once::Digest,
     recent::Recent,
+    trim::{self, Trim},
 };
 
 /// Jobs that wait for the writer. A node's lanes give a batch at a time, so this is mostly read markers; when it is
@@ -41,6 +43,11 @@ pub(super) enum Job {
     Seen {
         users: Sightings,
         reply: Reply<()>,
+    },
+    Trim {
+        trim: Trim,
+        /// How many events were removed.
+        reply: Reply<u64>,
     },
     Probe {
         reply: Reply<()>,
@@ -140,6 +147,9 @@ impl Writer {
         tx.commit().map_err(Failure::of_commit)?;
         self.recent.note(&appended);
         self.memory.keep(appended);
+        for digests in &results.trimmed {
+            self.memory.forget(digests);
+        }
         Ok(results)
     }
 }
@@ -154,13 +164,15 @@ pub(super) struct Group {
     appends: Vec<(usize, Reply<Vec<Outcome>>)>,
     marks: Vec<(Mark, Reply<Option<Marked>>)>,
     seen: Vec<(Sightings, Reply<()>)>,
+    trims: Vec<(Trim, Reply<u64>)>,
     probes: Vec<Reply<()>>,
 }
 
-/// What a group comes to: for each append its outcomes, for each mark where the marker is.
+/// What a group comes to: for each append its outcomes, for each mark where the marker is, for each trim what it removed.
 struct Results {
     outcomes: Vec<Outcome>,
     marks: Vec<Option<Marked>>,
+    trimmed: Vec<Vec<Digest>>,
 }
 
 impl Group {
@@ -181,6 +193,7 @@ impl Group {
             }
             Job::MarkRead { mark, reply } => self.marks.push((mark, reply)),
             Job::Seen { users, reply } => self.seen.push((users, reply)),
+            Job::Trim { trim, reply } => self.trims.push((trim, reply)),
             Job::Probe { reply } => self.probes.push(reply),
         }
     }
@@ -195,10 +208,20 @@ impl Group {
         for (users, _) in &self.seen {
             directory::store(tx, users)?;
         }
+        let trimmed = self
+            .trims
+            .iter()
+            .map(|(trim, _)| trim::trim(tx, trim))
+            .collect::<Result<_, _>>()?;
         if !self.probes.is_empty() {
             tx.execute("UPDATE store SET probes = probes + 1", [])?;
         }
-        Ok((Results { outcomes, marks }, appended))
+        let results = Results {
+            outcomes,
+            marks,
+            trimmed,
+        };
+        Ok((results, appended))
     }
 
     // Whoever asked may have gone away meanwhile: an answer that nobody takes is dropped.
@@ -211,6 +234,9 @@ impl Group {
         for ((_, reply), marked) in self.marks.into_iter().zip(results.marks) {
             let _ = reply.send(Ok(marked));
         }
+        for ((_, reply), digests) in self.trims.into_iter().zip(results.trimmed) {
+            let _ = reply.send(Ok(digests.len() as u64));
+        }
         for reply in self.seen.into_iter().map(|(_, reply)| reply).chain(self.probes) {
             let _ = reply.send(Ok(()));
         }
@@ -221,6 +247,9 @@ impl Group {
             let _ = reply.send(Err(failure.error()));
         }
         for (_, reply) in self.marks {
+            let _ = reply.send(Err(failure.error()));
+        }
+        for (_, reply) in self.trims {
             let _ = reply.send(Err(failure.error()));
         }
         for reply in self.seen.into_iter().map(|(_, reply)| reply).chain(self.probes) {
@@ -242,8 +271,17 @@ impl Group {
             .seen
             .into_iter()
             .map(|(users, reply)| Job::Seen { users, reply });
+        let trims = self
+            .trims
+            .into_iter()
+            .map(|(trim, reply)| Job::Trim { trim, reply });
         let probes = self.probes.into_iter().map(|reply| Job::Probe { reply });
-        appends.chain(marks).chain(seen).chain(probes).collect()
+        appends
+            .chain(marks)
+            .chain(seen)
+            .chain(trims)
+            .chain(probes)
+            .collect()
     }
 }
 

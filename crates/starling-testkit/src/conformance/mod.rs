@@ -8,6 +8,7 @@
 //! | [`events`]: messages, threads, reactions, every kind of event | `conformance_events!` | [`StoreStage`] |
 //! | [`rooms`] | `conformance_rooms!` | [`StoreStage`] |
 //! | [`history`] | `conformance_history!` | [`StoreStage`] |
+//! | [`retention`] | `conformance_retention!` | [`StoreStage`] |
 //! | [`markers`] | `conformance_markers!` | [`StoreStage`] |
 //! | [`directory`] | `conformance_directory!` | [`StoreStage`] |
 //! | [`bus`] | `conformance_bus!` | [`BusStage`] |
@@ -41,6 +42,7 @@ pub mod log;
 pub mod markers;
 pub mod presence;
 pub mod registry;
+pub mod retention;
 pub mod rooms;
 pub mod rules;
 
@@ -48,7 +50,7 @@ use std::{sync::Arc, time::Duration};
 
 use starling_core::{
     Backend,
-    ports::{Bus, Directory, EventLog, History, Limits, Markers, Presence, Registry, Rooms},
+    ports::{Bus, Directory, EventLog, History, Limits, Markers, Presence, Registry, Retention, Rooms},
 };
 
 pub use desk::Desk;
@@ -64,6 +66,8 @@ pub struct Store {
     pub history: Arc<dyn History>,
     /// Read markers.
     pub markers: Arc<dyn Markers>,
+    /// The end of what is old.
+    pub retention: Arc<dyn Retention>,
     /// What is known about users.
     pub directory: Arc<dyn Directory>,
 }
@@ -75,6 +79,7 @@ impl From<Backend> for Store {
             rooms: backend.rooms,
             history: backend.history,
             markers: backend.markers,
+            retention: backend.retention,
             directory: backend.directory,
         }
     }

@@ -58,6 +58,9 @@ macro_rules! conformance_store {
         mod markers {
             $crate::conformance_markers!($stage().await);
         }
+        mod retention {
+            $crate::conformance_retention!($stage().await);
+        }
         mod directory {
             $crate::conformance_directory!($stage().await);
         }
