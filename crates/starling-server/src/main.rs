@@ -3,10 +3,12 @@
 //! | module | what it holds |
 //! |---|---|
 //! | [`backend`], [`backend_metrics`] | the backend that the configuration names; what it counts |
+//! | [`canary`] | a client inside the node that watches the whole stack |
 //! | [`cli`] | the command line: options of all commands, and the list of commands |
 //! | [`commands`] | one file a command |
 //! | [`config`] | the configuration: sources, sections, errors |
 //! | [`secret`] | the key that tokens are verified by |
+//! | [`wire`] | what a server says, and what it is told: for `chat` and the canary |
 //! | [`telemetry`] | logs; traces and metrics to a collector |
 //!
 //! Exit codes: 0 when all went well, 64 when the command line, the configuration or the secret has to be changed
@@ -14,11 +16,13 @@
 
 mod backend;
 mod backend_metrics;
+mod canary;
 mod cli;
 mod commands;
 mod config;
 mod secret;
 mod telemetry;
+mod wire;
 
 use std::{
     io::{self, Write},

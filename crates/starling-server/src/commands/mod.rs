@@ -11,7 +11,7 @@ pub(crate) mod token;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 
 /// Where a server that listens there is reached from this machine.
-fn reachable(mut listen: SocketAddr) -> SocketAddr {
+pub(crate) fn reachable(mut listen: SocketAddr) -> SocketAddr {
     if listen.ip().is_unspecified() {
         listen.set_ip(match listen {
             SocketAddr::V4(_) => Ipv4Addr::LOCALHOST.into(),

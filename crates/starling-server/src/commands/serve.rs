@@ -1,6 +1,7 @@
 //! `starling serve`: from a checked configuration to a node that listens, and to its end.
 
 use std::{
+    convert::Infallible,
     io::{self, Write},
     sync::Arc,
     time::Duration,
@@ -20,6 +21,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::{
     backend,
+    canary::Canary,
     cli::Cli,
     config::{self, Config, GuestPolicy},
     secret::{self, TokenKey},
@@ -74,15 +76,25 @@ async fn serve(
     let gateway = Gateway::start(node, opened.backend.clone(), auth, Arc::new(SystemClock)).await?;
     opened.register_metrics(&gateway.meter("backend"));
     announce(config, &gateway);
-    let Some(push) = push else {
-        return until_ended(&gateway, &mut terminate, &mut interrupt).await;
-    };
+    let canary = Canary::of(config, opened.backend.retention.clone(), &gateway)?;
+    let singing = canary.as_ref().map(|canary| canary.run(&gateway));
+    let pushing = push.map(|push| push.run(&gateway, config.telemetry.metrics_interval));
     let ended = tokio::select! {
         ended = until_ended(&gateway, &mut terminate, &mut interrupt) => ended,
-        never = push.run(&gateway, config.telemetry.metrics_interval) => match never {},
+        never = if_any(singing) => match never {},
+        never = if_any(pushing) => match never {},
     };
-    push.finish(&gateway).await;
+    if let Some(push) = push {
+        push.finish(&gateway).await;
+    }
     ended
+}
+
+async fn if_any(task: Option<impl Future<Output = Infallible>>) -> Infallible {
+    match task {
+        Some(task) => task.await,
+        None => std::future::pending().await,
+    }
 }
 
 /// Until a signal, an administrator or an accident ends the node.

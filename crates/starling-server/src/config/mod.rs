@@ -14,6 +14,7 @@
 //! starling.example.toml`. To add a section: a file with `section!`, and a field in [`Config`].
 
 mod auth;
+mod canary;
 mod cors;
 mod drain;
 mod embedded;
@@ -39,6 +40,7 @@ use std::{collections::BTreeMap, ffi::OsString};
 
 pub(crate) use self::{
     auth::{AuthConfig, GuestPolicy},
+    canary::CanaryConfig,
     error::{ConfigErrors, Origin},
     redis::Topology,
     telemetry::{LogFormat, Signal, TelemetryConfig},
@@ -109,6 +111,8 @@ pub(crate) struct Config {
     pub(crate) postgres: PostgresConfig,
     /// `[telemetry]`
     pub(crate) telemetry: TelemetryConfig,
+    /// `[canary]`
+    pub(crate) canary: CanaryConfig,
     /// `[drain]`
     pub(crate) drain: DrainConfig,
     /// Where the values that are no defaults came from.
@@ -169,13 +173,14 @@ impl Config {
             redis: RedisConfig::read(reader),
             postgres: PostgresConfig::read(reader),
             telemetry: TelemetryConfig::read(reader),
+            canary: CanaryConfig::read(reader),
             drain: DrainConfig::read(reader),
             origins: BTreeMap::new(),
             warnings: Vec::new(),
         }
     }
 
-    fn sections(&self) -> [&dyn Section; 12] {
+    fn sections(&self) -> [&dyn Section; 13] {
         [
             &self.server,
             &self.auth,
@@ -188,6 +193,7 @@ impl Config {
             &self.redis,
             &self.postgres,
             &self.telemetry,
+            &self.canary,
             &self.drain,
         ]
     }
@@ -225,6 +231,11 @@ impl Config {
                 secret::MIN_BYTES,
                 self.server.listen
             ),
+        );
+        rules.require(
+            !self.canary.enabled || self.auth.public_key_file.is_none(),
+            &["canary.enabled", "auth.public_key_file"],
+            "false, since nobody but the owner of the private key can sign a token for it",
         );
         rules.require(
             self.messaging.persistence || self.backend == Backend::Embedded,

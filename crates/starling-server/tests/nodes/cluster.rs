@@ -43,7 +43,7 @@ pub(crate) struct Cluster {
     folder: TempDir,
     /// Variables of every node, beside the usual ones.
     variables: Vec<(String, String)>,
-    _postgres: Arc<PostgresFixture>,
+    postgres: Arc<PostgresFixture>,
 }
 
 struct Node {
@@ -76,7 +76,7 @@ impl Cluster {
             database: postgres.database(),
             folder: tempfile::tempdir().unwrap(),
             variables: variables.to_vec(),
-            _postgres: postgres,
+            postgres,
         };
         for n in 0..NODES {
             cluster.start_node(n);
@@ -97,6 +97,17 @@ impl Cluster {
             ("STARLING_POSTGRES__URL", self.database.as_str()),
         ]);
         *node.server.lock().unwrap() = Some(Server::start(node.addr, self.folder.path(), &variables));
+    }
+
+    /// Shuts the nodes out of their database.
+    pub(crate) fn close_database(&self) {
+        let (_, name) = self.database.rsplit_once('/').expect("a URL with a database");
+        let name = name.split('?').next().unwrap();
+        self.postgres
+            .sql(&format!("ALTER DATABASE {name} WITH ALLOW_CONNECTIONS false"));
+        self.postgres.sql(&format!(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'"
+        ));
     }
 
     /// `kill -9`.

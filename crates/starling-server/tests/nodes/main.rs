@@ -3,6 +3,7 @@
 //! | module | what it asks |
 //! |---|---|
 //! | [`cluster`] | (the processes, and how clients come in) |
+//! | [`canary`] | does the canary see what clients would see? |
 //! | [`together`] | do clients of different nodes see each other as on one? |
 //! | [`roamer`] | (users who come back whenever their connection ends) |
 //! | [`deaths`] | what is lost when nodes are killed, replaced one by one, or nginx is reloaded? |
@@ -11,6 +12,7 @@
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail like tests")]
 
+mod canary;
 mod cluster;
 mod collector;
 mod deaths;

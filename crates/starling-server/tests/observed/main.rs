@@ -13,7 +13,10 @@ mod live;
 #[path = "../support/mod.rs"]
 mod support;
 
-use std::collections::BTreeSet;
+use std::{
+    collections::BTreeSet,
+    time::{Duration, Instant},
+};
 
 use starling_testkit::fixtures::{postgres::PostgresFixture, redis::RedisFixture};
 
@@ -31,10 +34,26 @@ fn metrics() -> String {
         ("STARLING_BACKEND", "cluster"),
         ("STARLING_POSTGRES__URL", &postgres.database()),
         ("STARLING_REDIS__URL", &redis.url()),
+        ("STARLING_CANARY__ENABLED", "true"),
+        ("STARLING_CANARY__INTERVAL", "100ms"),
     ];
     let _server = support::Server::start(addr, folder.path(), &variables);
-    let answer = reqwest::blocking::get(format!("http://{addr}/metrics")).unwrap();
-    answer.error_for_status().unwrap().text().unwrap()
+    let deadline = Instant::now() + support::DEADLINE;
+    loop {
+        let answer = reqwest::blocking::get(format!("http://{addr}/metrics")).unwrap();
+        let text = answer.error_for_status().unwrap().text().unwrap();
+        // Some are there once something has happened.
+        let late = [
+            "starling_service_up{",
+            "starling_canary_ack_seconds_count",
+            "starling_canary_deliver_seconds_count{",
+        ];
+        if late.iter().all(|name| text.contains(name)) {
+            return text;
+        }
+        assert!(Instant::now() < deadline, "not all of {late:?} in\n{text}");
+        support::pause(Duration::from_millis(50));
+    }
 }
 
 #[test]

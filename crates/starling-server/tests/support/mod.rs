@@ -153,20 +153,21 @@ impl Drop for Server {
     }
 }
 
+/// Before something is asked again.
+pub(crate) fn pause(span: Duration) {
+    let (lock, never) = (Mutex::new(()), Condvar::new());
+    drop(never.wait_timeout(lock.lock().unwrap(), span).unwrap());
+}
+
 /// Waits for the end of a process.
 pub(crate) fn end_of(child: &mut Child) -> ExitStatus {
     let deadline = Instant::now() + DEADLINE;
-    let (lock, never) = (Mutex::new(()), Condvar::new());
     loop {
         if let Some(status) = child.try_wait().unwrap() {
             return status;
         }
         assert!(Instant::now() < deadline, "the process does not end");
-        drop(
-            never
-                .wait_timeout(lock.lock().unwrap(), Duration::from_millis(20))
-                .unwrap(),
-        );
+        pause(Duration::from_millis(20));
     }
 }
 

@@ -22,10 +22,11 @@ use tokio_tungstenite::{
     },
 };
 
+use crate::wire::Frame;
+
 use super::{
     Credentials,
     session::{Break, News, Order, Session},
-    wire::Frame,
 };
 
 /// The ceiling of the first wait; it doubles with each attempt that fails.

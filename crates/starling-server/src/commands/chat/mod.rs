@@ -2,7 +2,6 @@
 //!
 //! | module | what it holds |
 //! |---|---|
-//! | [`wire`] | from frames to what the server says |
 //! | [`session`] | what outlives a connection: places in rooms, lines without an answer. No I/O |
 //! | [`connection`] | the socket under it: dial, pump, notice silence, dial again |
 //! | [`model`] | what the user sees and types |
@@ -18,7 +17,6 @@ mod plain;
 mod session;
 mod terminal;
 mod text;
-mod wire;
 
 use std::io::{self, IsTerminal as _};
 

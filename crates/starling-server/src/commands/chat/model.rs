@@ -5,10 +5,8 @@ use std::collections::BTreeMap;
 use starling_core::{EventBody, Message, RoomId, Timestamp, UserId, event::MemberGone, presence::Status};
 use starling_protocol::{event::PresenceChanged, reply::RoomView};
 
-use super::{
-    session::{News, Order, To},
-    wire::Event,
-};
+use super::session::{News, Order, To};
+use crate::wire::Event;
 
 const HELP: &str = "\
     what you type is sent to the room. Commands:\n\

@@ -28,7 +28,7 @@ use starling_protocol::{
 use tokio::time::Instant;
 
 use self::places::Place;
-use super::wire::{self, Event, Frame, Page};
+use crate::wire::{self, Event, Frame, Page};
 
 /// Lines that wait for their acknowledgement. Full: the caller stops taking lines from the user.
 const MAX_UNACKED: usize = 100;

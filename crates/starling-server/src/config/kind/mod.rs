@@ -5,7 +5,7 @@ mod text;
 use std::{fmt::Display, marker::PhantomData, ops::RangeInclusive, time::Duration};
 
 pub(super) use self::text::{
-    Address, FilePath, Headers, LogFilter, Name, Network, Secret, ServiceUrl, WebOrigin,
+    Address, FilePath, Headers, LogFilter, Name, Network, Room, Secret, ServiceUrl, WebOrigin,
 };
 use super::{raw::Raw, units};
 

@@ -7,6 +7,7 @@ use std::{
 
 use ipnet::IpNet;
 use secrecy::{ExposeSecret, SecretString};
+use starling_core::RoomId;
 use tracing_subscriber::EnvFilter;
 
 use super::{Kind, Raw, toml_text};
@@ -30,6 +31,27 @@ impl Kind for Name {
 
     fn show(&self, value: &String) -> Option<String> {
         Some(toml_text(value))
+    }
+}
+
+/// The id of an ordinary room.
+pub(in crate::config) struct Room;
+
+impl Kind for Room {
+    type Value = RoomId;
+
+    fn expected(&self) -> String {
+        "the id of a room: 1 to 128 letters, digits, \"_\", \":\", \".\" or \"-\"".into()
+    }
+
+    fn read(&self, raw: &Raw) -> Option<RoomId> {
+        RoomId::parse(raw.as_text()?)
+            .ok()
+            .filter(|room| !room.is_reserved())
+    }
+
+    fn show(&self, value: &RoomId) -> Option<String> {
+        Some(toml_text(value.as_str()))
     }
 }
 

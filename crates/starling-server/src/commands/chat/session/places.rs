@@ -9,7 +9,7 @@ use starling_protocol::{
 };
 
 use super::{Asked, News, Session};
-use crate::commands::chat::wire::{Event, Page};
+use crate::wire::{Event, Page};
 
 /// Live events of a room that wait while a hole before them is filled. Full: they are let go and read from the log.
 pub(super) const MAX_HELD: usize = 500;

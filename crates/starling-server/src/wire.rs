@@ -11,7 +11,7 @@ use starling_protocol::{
 
 /// What the server says.
 #[derive(Debug)]
-pub(super) enum Frame {
+pub(crate) enum Frame {
     Welcome(Welcome),
     /// The answer to a command that succeeded.
     Ok(i64, Box<RawValue>),
@@ -30,27 +30,27 @@ pub(super) enum Frame {
 
 /// A durable event of a room.
 #[derive(Debug, Clone)]
-pub(super) struct Event {
-    pub(super) meta: Meta,
-    pub(super) body: EventBody,
+pub(crate) struct Event {
+    pub(crate) meta: Meta,
+    pub(crate) body: EventBody,
 }
 
 /// What every durable event has.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Meta {
-    pub(super) room_id: RoomId,
-    pub(super) seq: u64,
-    pub(super) cursor: Cursor,
-    pub(super) sender_id: UserId,
-    pub(super) created_at: Timestamp,
+pub(crate) struct Meta {
+    pub(crate) room_id: RoomId,
+    pub(crate) seq: u64,
+    pub(crate) cursor: Cursor,
+    pub(crate) sender_id: UserId,
+    pub(crate) created_at: Timestamp,
 }
 
 /// The reply to `fetch_events`.
 #[derive(Debug)]
-pub(super) struct Page {
-    pub(super) events: Vec<Event>,
-    pub(super) has_more: bool,
+pub(crate) struct Page {
+    pub(crate) events: Vec<Event>,
+    pub(crate) has_more: bool,
 }
 
 #[derive(Deserialize)]
@@ -72,7 +72,7 @@ struct Events {
 
 impl Frame {
     /// Reads the payload of a text frame.
-    pub(super) fn read(text: &str) -> serde_json::Result<Self> {
+    pub(crate) fn read(text: &str) -> serde_json::Result<Self> {
         let Head { kind, id, data } = serde_json::from_str(text)?;
         let id = match id {
             Some(CommandId::Number(id)) => Some(id),
@@ -111,7 +111,7 @@ impl Frame {
 
 impl Page {
     /// Reads the data of the reply to `fetch_events`.
-    pub(super) fn read(json: &str) -> serde_json::Result<Self> {
+    pub(crate) fn read(json: &str) -> serde_json::Result<Self> {
         let page: Events = serde_json::from_str(json)?;
         let mut events = Vec::with_capacity(page.events.len());
         for event in page.events {
@@ -128,7 +128,7 @@ impl Page {
 }
 
 /// A command as the payload of a text frame.
-pub(super) fn write<T: Serialize>(kind: &str, id: i64, data: T) -> Result<String, EncodeError> {
+pub(crate) fn write<T: Serialize>(kind: &str, id: i64, data: T) -> Result<String, EncodeError> {
     let mut payload = Vec::with_capacity(128);
     let envelope = Envelope {
         kind,
