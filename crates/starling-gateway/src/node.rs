@@ -38,10 +38,7 @@ use crate::{
     presence::{self, Desk},
     pump,
     session::Session,
-    telemetry::{
-        TelemetryError,
-        watch::{self, Watch},
-    },
+    telemetry::{self, TelemetryError, watch::Watch},
     traces::{self, MessageTrace},
     users::Users,
 };
@@ -190,8 +187,8 @@ impl Node {
         node.watched("presence", presence::run_desk(node.clone()));
         node.watched("presence news", presence::run_news(node.clone()));
         node.watched("lease", presence::run_lease(node.clone()));
-        node.watched("runtime watch", watch::run_runtime_watch(node.clone()));
-        node.watched("service watch", watch::run_service_watch(node.clone()));
+        node.watched("runtime watch", telemetry::watch::run_runtime_watch(node.clone()));
+        node.watched("service watch", telemetry::watch::run_service_watch(node.clone()));
         if let Some(after) = node.config.rooms.expire_empty_after {
             node.watched("janitor", run_janitor(node.clone(), after));
         }
