@@ -77,10 +77,10 @@ impl Settings {
 
 /// Something to be done outside of the shard; the answer comes to its inbox.
 pub(crate) enum Ask<K = TcpStream> {
-    /// Subscribe to new rooms, then read where their logs stand: [`Opened`](super::ToShard::Opened). In this order, so
-    /// that nothing falls between.
-    Open(Vec<RoomId>),
-    /// The same for rooms that the bus did not take: [`Resubscribed`](super::ToShard::Resubscribed).
+    /// Subscribe to new rooms, where that is to be, then read where their logs stand:
+    /// [`Opened`](super::ToShard::Opened). In this order, so that nothing falls between.
+    Open { rooms: Vec<RoomId>, subscribe: bool },
+    /// The same for open rooms without a subscription: [`Resubscribed`](super::ToShard::Resubscribed).
     Resubscribe(Vec<RoomId>),
     /// End a subscription: [`Unsubscribed`](super::ToShard::Unsubscribed).
     Unsubscribe(RoomId),

@@ -1,9 +1,15 @@
 //! What tests may see of a shard's rooms.
 
+use starling_core::RoomId;
+
 use super::{context::RoomBounds, shard::Shard};
 use crate::config::RingLimits;
 
 impl<K> Shard<K> {
+    pub(crate) fn has(&self, room: &RoomId) -> bool {
+        self.rooms.contains_key(room)
+    }
+
     /// Queues are bounded, and a hole that is known of is held or being filled.
     pub(crate) fn assert_sound(&self, bounds: &RoomBounds, ring: &RingLimits) {
         for room in self.rooms.values() {

@@ -1,5 +1,7 @@
 //! Rooms come and go: a room opens with its first member, lingers after its last, and is subscribed to meanwhile.
 
+use std::time::Duration;
+
 use starling_core::{
     Refusal, RoomId,
     ports::{Head, Unavailable},
@@ -13,13 +15,40 @@ use super::{
 };
 use crate::conn::Socket;
 
+/// How long a room that is wanted waits for its last subscription to end. Until it has a new one the sweep finds what is
+/// durable; what is ephemeral is not heard.
+const PATIENCE: Duration = Duration::from_millis(500);
+
 impl<K: Socket> Shard<K> {
-    /// Asks for rooms that are wanted, but for those whose last subscription is still being ended.
+    /// Somebody wants a room that is not open.
+    pub(super) fn want(&mut self, id: RoomId) {
+        let until = self.cx.now + PATIENCE;
+        if self.closing.contains(&id) {
+            self.timers.set(until, Timer::Open);
+        }
+        self.to_open.push((id, until));
+    }
+
+    /// Asks for rooms that are wanted. One whose last subscription is still being ended waits: the end must not come
+    /// after the new beginning.
     pub(super) fn start_opening(&mut self) {
         let closing = &self.closing;
-        let rooms: Vec<RoomId> = self.to_open.extract_if(.., |id| !closing.contains(id)).collect();
+        let free = self.to_open.extract_if(.., |(id, _)| !closing.contains(id));
+        let rooms = free.map(|(id, _)| id).collect();
+        self.ask_to_open(rooms, true);
+    }
+
+    /// The end of their last subscription hangs: they open without a new one.
+    pub(super) fn open_unheard(&mut self) {
+        let now = self.cx.now;
+        let late = self.to_open.extract_if(.., |(_, until)| *until <= now);
+        let rooms = late.map(|(id, _)| id).collect();
+        self.ask_to_open(rooms, false);
+    }
+
+    fn ask_to_open(&mut self, rooms: Vec<RoomId>, subscribe: bool) {
         if !rooms.is_empty() {
-            self.cx.asks.push(Ask::Open(rooms));
+            self.cx.asks.push(Ask::Open { rooms, subscribe });
         }
     }
 
@@ -90,26 +119,36 @@ impl<K: Socket> Shard<K> {
     }
 
     fn end_subscription(&mut self, id: RoomId) {
-        if !id.is_reserved() {
-            self.closing.insert(id.clone());
+        if !id.is_reserved() && self.closing.insert(id.clone()) && !self.subscribing.contains(&id) {
             self.cx.asks.push(Ask::Unsubscribe(id));
         }
     }
 
+    /// A subscription is ended: where the room is open again, it can have a new one.
+    pub(super) fn unsubscribed(&mut self, id: &RoomId) {
+        self.closing.remove(id);
+        if self
+            .rooms
+            .get(id)
+            .is_some_and(|room| room.opening.is_none() && !room.subscribed)
+        {
+            self.subscribe_again();
+        }
+    }
+
     pub(super) fn subscribe_again(&mut self) {
+        let is_missing = |room: &&Room<K>| {
+            let is_changing = self.closing.contains(&room.id) || self.subscribing.contains(&room.id);
+            room.opening.is_none() && !room.subscribed && !is_changing
+        };
         let missing: Vec<RoomId> = self
             .rooms
             .values()
-            .filter(|room| room.opening.is_none() && !room.subscribed)
-            .map(|r| r.id.clone())
+            .filter(is_missing)
+            .map(|room| room.id.clone())
             .collect();
-        for id in &missing {
-            if let Some(room) = self.rooms.get_mut(id) {
-                // The answer says whether it worked; until then nobody asks again.
-                room.subscribed = true;
-            }
-        }
         if !missing.is_empty() {
+            self.subscribing.extend(missing.iter().cloned());
             self.cx.asks.push(Ask::Resubscribe(missing));
         }
     }
@@ -121,13 +160,18 @@ impl<K: Socket> Shard<K> {
         heads: Result<Vec<Head>, Unavailable>,
         subscribed: bool,
     ) {
-        if !subscribed || heads.is_err() {
-            for id in ids {
-                if let Some(room) = self.rooms.get_mut(id) {
-                    room.subscribed = false;
-                }
-            }
+        let is_done = subscribed && heads.is_ok();
+        if !is_done {
             self.set_timer(RETRY, Timer::Subscribe);
+        }
+        for id in ids {
+            self.subscribing.remove(id);
+            if self.closing.contains(id) {
+                // It closed meanwhile: its end had to wait for this.
+                self.cx.asks.push(Ask::Unsubscribe(id.clone()));
+            } else if let Some(room) = self.rooms.get_mut(id) {
+                room.subscribed = is_done;
+            }
         }
         for (id, head) in ids.iter().zip(heads.unwrap_or_default()) {
             self.known(id, head.cursor.seq);

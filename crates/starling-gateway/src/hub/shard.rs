@@ -32,13 +32,15 @@ pub(super) const RETRY: Duration = Duration::from_millis(500);
 pub(crate) struct Shard<K = TcpStream> {
     pub(super) cx: Context<K>,
     pub(super) rooms: HashMap<RoomId, Room<K>>,
-    timers: Timers,
+    pub(super) timers: Timers,
     /// Rooms with something to hand out.
     dirty: Vec<RoomId>,
-    pub(super) to_open: Vec<RoomId>,
-    /// Rooms whose subscription is being ended. One that is wanted again waits until it is: the end must not come after
-    /// the new beginning.
+    /// Rooms that are wanted, and until when each waits for the end of its last subscription.
+    pub(super) to_open: Vec<(RoomId, Instant)>,
+    /// Rooms whose subscription is being ended, or is to be once it has begun.
     pub(super) closing: HashSet<RoomId>,
+    /// Rooms that are being subscribed to again.
+    pub(super) subscribing: HashSet<RoomId>,
     counts: HashSet<RoomId>,
 }
 
@@ -56,6 +58,7 @@ impl<K: Socket> Shard<K> {
             dirty: Vec::new(),
             to_open: Vec::new(),
             closing: HashSet::new(),
+            subscribing: HashSet::new(),
             counts: HashSet::new(),
         }
     }
@@ -111,9 +114,7 @@ impl<K: Socket> Shard<K> {
                 heads,
                 subscribed,
             } => self.opened(&rooms, heads, subscribed),
-            ToShard::Unsubscribed(room) => {
-                self.closing.remove(&room);
-            }
+            ToShard::Unsubscribed(room) => self.unsubscribed(&room),
             ToShard::Resubscribed {
                 rooms,
                 heads,
@@ -132,11 +133,12 @@ impl<K: Socket> Shard<K> {
 
     fn attach(&mut self, attach: Attach<K>) {
         let id = attach.room.clone();
-        let room = self.rooms.entry(id.clone()).or_insert_with(|| {
+        if !self.rooms.contains_key(&id) {
             self.cx.metrics.rooms.up();
-            self.to_open.push(id.clone());
-            Room::opening(id.clone(), &self.cx)
-        });
+            self.want(id.clone());
+        }
+        let new = || Room::opening(id.clone(), &self.cx);
+        let room = self.rooms.entry(id.clone()).or_insert_with(new);
         match &mut room.opening {
             Some(opening) => opening.waiting.push(attach),
             None => {
@@ -352,6 +354,7 @@ impl<K: Socket> Shard<K> {
                         room.catch_up(key, &mut self.cx);
                     }
                 }
+                Timer::Open => self.open_unheard(),
                 Timer::Subscribe => self.subscribe_again(),
                 Timer::Counts => self.say_counts(),
             }

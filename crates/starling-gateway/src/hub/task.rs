@@ -61,8 +61,8 @@ fn carry_out(node: &Arc<Node>, ask: Ask) {
     tasks.spawn(async move {
         let log = &node.backend.log;
         let (room, answer) = match ask {
-            Ask::Open(rooms) => {
-                let subscribed = node.subscribe_rooms(&rooms).await;
+            Ask::Open { rooms, subscribe } => {
+                let subscribed = subscribe && node.subscribe_rooms(&rooms).await;
                 let heads = match node.is_watching().await {
                     true => log.heads(&rooms).await,
                     false => Err(Unavailable::new("log", "the sweep has no answer from it")),

@@ -16,6 +16,8 @@ pub(super) enum Timer {
     Linger(RoomId),
     /// A member's page could not be read.
     CatchUp(RoomId, u64),
+    /// A room may have waited long enough for the end of its last subscription.
+    Open,
     /// The bus did not take a subscription.
     Subscribe,
     /// Counts have changed.

@@ -54,6 +54,14 @@ impl World {
     /// Holds at every moment.
     pub(super) fn assert_sound(&self) {
         for node in &self.nodes {
+            if node.is_quiet() {
+                let mut subscribed = node.subscribed.iter();
+                assert_eq!(
+                    subscribed.find(|room| !node.shard.has(room)),
+                    None,
+                    "a subscription is left"
+                );
+            }
             node.shard.assert_sound(&BOUNDS, &RING);
             let outboxes = node.metrics.outbox_bytes.load(Relaxed);
             assert!(outboxes <= (OUTBOX.bytes * node.sessions.len().max(1) + 4096) as u64);

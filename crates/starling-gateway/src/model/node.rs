@@ -221,7 +221,7 @@ impl Node {
                 self.tell(message);
                 return None;
             }
-            Task::Begun(Ask::Open(rooms)) => self.subscribe(rooms, !fails, true),
+            Task::Begun(Ask::Open { rooms, subscribe }) => self.subscribe(rooms, subscribe && !fails, true),
             Task::Begun(Ask::Resubscribe(rooms)) => self.subscribe(rooms, !fails, false),
             Task::Subscribed {
                 rooms,

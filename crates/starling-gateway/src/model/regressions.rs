@@ -1,6 +1,7 @@
 //! What the model has found: each a plan that failed, by the name of what holds since.
 
 use super::{
+    client::State,
     plan::{
         Fate::Stored,
         Heard::{Never, Once},
@@ -12,15 +13,20 @@ use super::{
         Works::{Fails, Well},
     },
     run,
+    world::World,
 };
 
 fn holds(steps: &[&[Step]]) {
-    run(&Plan {
+    run(&plan(steps));
+}
+
+fn plan(steps: &[&[Step]]) -> Plan {
+    Plan {
         warm: false,
         replay: 1000,
         lossy: true,
         steps: steps.concat(),
-    });
+    }
 }
 
 /// A node's sweep takes its first watermark.
@@ -137,4 +143,41 @@ fn what_was_read_for_a_closed_room_does_not_reach_its_next_opening() {
         WRITTEN,
         &heard,
     ]);
+}
+
+/// Client 0 goes, and room 0 closes on node 0 when it has lingered.
+const CLOSED: &[Step] = &[Cut(0), Session(0, 0), Shard(0, 8), Tick(600), Shard(0, 8)];
+
+#[test]
+fn a_resubscription_under_way_does_not_outlive_its_room() {
+    // The bus does not take the subscription; it is tried again just when the room closes, and done behind its end.
+    let open = [Task(0, 0, Fails), Task(0, 0, Well), Task(0, 0, Well), Shard(0, 8)];
+    let answered = [Session(0, 0), Session(0, 0)];
+    let reordered = [Task(0, 1, Well), Task(0, 0, Well)];
+    let done = [Task(0, 0, Well), Task(0, 0, Well), Task(0, 0, Well), Shard(0, 8)];
+    holds(&[
+        SWEPT, FOLLOWING, &open, &answered, CLOSED, &reordered, &done, &done,
+    ]);
+}
+
+#[test]
+fn a_room_opens_again_while_its_last_subscription_is_still_ending() {
+    let opened = [Flow(0), Flow(0), Flow(0), Flow(0), Read(0)];
+    // The end of the subscription hangs: it is the first of the node's tasks, and never its turn.
+    let opening = [
+        Tick(600),
+        Shard(0, 8),
+        Task(0, 1, Well),
+        Task(0, 1, Well),
+        Task(0, 1, Well),
+        Task(0, 1, Well),
+        Shard(0, 8),
+    ];
+    let answered = [Session(0, 0), Session(0, 0), Shard(0, 8), Read(0)];
+    let plan = plan(&[SWEPT, FOLLOWING, &opened, CLOSED, FOLLOWING, &opening, &answered]);
+    let mut world = World::new(&plan);
+    plan.steps.iter().for_each(|step| world.step(*step));
+    let link = world.clients[0].link.as_ref().expect("a connection");
+    assert_eq!(link.states[0], State::Live);
+    run(&plan);
 }
