@@ -8,6 +8,7 @@ mod postgres {
     mod crash;
     mod hang;
     mod locks;
+    mod restore;
     mod schema;
     mod standby;
     mod support;

@@ -1,4 +1,4 @@
-//! Brings the database to this version's schema.
+//! Brings the database to this version's schema, and to this cluster's transaction ids.
 //!
 //! To change the schema: a new numbered file, added to [`FILES`]. Never edit one that was released: gateways compare
 //! checksums. While a deploy rolls, old gateways run on the new schema, so a migration only adds.
@@ -10,7 +10,7 @@ use starling_core::ports::Source;
 use tokio::time::timeout;
 use tokio_postgres::Client;
 
-use super::{ConnectError, error::TooSlow, session::Connector};
+use super::{ConnectError, error::TooSlow, session::Connector, sql};
 
 const FILES: &[(&str, &str)] = &[
     ("V1__log", include_str!("migrations/V1__log.sql")),
@@ -25,7 +25,7 @@ const PATIENCE: Duration = Duration::from_secs(300);
 /// The oldest server: `client_connection_check_interval` came with it.
 const OLDEST: i32 = 140_000;
 
-/// Checks the server and runs the migrations that are missing.
+/// Checks the server, runs the migrations that are missing, and mends what a logical restore leaves.
 pub(super) async fn migrate(connector: &Connector) -> Result<(), ConnectError> {
     let mut session = connector
         .open_unbounded()
@@ -36,7 +36,11 @@ pub(super) async fn migrate(connector: &Connector) -> Result<(), ConnectError> {
         limit: PATIENCE,
     };
     check(&session.client).await?;
-    match timeout(PATIENCE, run(&mut session.client)).await {
+    let bringing_up_to_date = async {
+        run(&mut session.client).await?;
+        forget_foreign_batches(&session.client).await
+    };
+    match timeout(PATIENCE, bringing_up_to_date).await {
         Ok(done) => done.map_err(ConnectError::Migration),
         Err(_) => Err(ConnectError::Migration(too_slow.into())),
     }
@@ -80,6 +84,20 @@ async fn run(client: &mut Client) -> Result<(), Source> {
     client.execute("SELECT pg_advisory_unlock($1)", &[&LOCK]).await?;
     for migration in report.applied_migrations() {
         tracing::info!(migration = %migration, "the database was migrated");
+    }
+    Ok(())
+}
+
+/// The batch log is ordered by transaction ids, which mean nothing in the cluster that a dump was restored into. Nobody
+/// asks for the batches of another cluster, so they are no loss.
+async fn forget_foreign_batches(client: &Client) -> Result<(), Source> {
+    let row = client.query_one(sql::FORGET_FOREIGN_BATCHES, &[]).await?;
+    let (batches, horizons): (i64, i64) = (row.try_get(0)?, row.try_get(1)?);
+    if batches + horizons > 0 {
+        tracing::warn!(
+            batches,
+            "this database was restored from another cluster; its batch log begins anew"
+        );
     }
     Ok(())
 }

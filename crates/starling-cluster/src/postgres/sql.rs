@@ -217,6 +217,16 @@ pub(super) const PRUNE_BATCHES: &str = "\
         FROM (SELECT max(xid) AS top FROM gone) g WHERE g.top IS NOT NULL RETURNING h.xid) \
     SELECT count(*) FROM gone";
 
+/// Deletes batches that this cluster has not had yet: of transaction ids that it has still to give out. They came with a
+/// logical restore, and would collide with those that come. The horizon comes from there as well: it is set to a moment
+/// below which nothing is missing that anybody asks for.
+pub(super) const FORGET_FOREIGN_BATCHES: &str = "\
+    WITH present AS MATERIALIZED (SELECT pg_snapshot_xmin(pg_current_snapshot())::text::int8 AS oldest, \
+        pg_snapshot_xmax(pg_current_snapshot())::text::int8 AS next), \
+    gone AS (DELETE FROM batch_log b USING present p WHERE b.xid >= p.next RETURNING b.xid), \
+    lowered AS (UPDATE batch_log_horizon h SET xid = p.oldest FROM present p WHERE h.xid > p.next RETURNING h.xid) \
+    SELECT (SELECT count(*) FROM gone), (SELECT count(*) FROM lowered)";
+
 // ---- rooms and members --------------------------------------------------------------------------------------------
 
 pub(super) const ROOM: &str = concat!("SELECT ", room_columns!(), " FROM room r WHERE r.room_id = $1");
