@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use starling_core::Refusal;
+use starling_core::{Refusal, ports::LatencySummary};
 
 /// A number that only grows.
 #[derive(Debug, Default)]
@@ -97,6 +97,16 @@ impl Latency {
     #[must_use]
     pub fn count(&self) -> u64 {
         self.buckets.iter().map(|bucket| bucket.load(Relaxed)).sum()
+    }
+
+    /// The mean and the high quantiles.
+    #[must_use]
+    pub fn summary(&self) -> LatencySummary {
+        LatencySummary {
+            average: self.mean_ms(),
+            p95: self.quantile_ms(0.95),
+            p99: self.quantile_ms(0.99),
+        }
     }
 
     /// The mean, in milliseconds.

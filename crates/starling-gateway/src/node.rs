@@ -38,7 +38,7 @@ use crate::{
     presence::{self, Desk},
     pump,
     session::Session,
-    telemetry::{self, TelemetryError, watch::Watch},
+    telemetry::{self, TelemetryError, process, watch::Watch},
     traces::{self, MessageTrace},
     users::Users,
 };
@@ -237,9 +237,14 @@ impl Node {
             address,
             version: env!("CARGO_PKG_VERSION").into(),
             started_at: self.started_at,
+            reported_at: self.clock.now(),
             connections: self.metrics.connections.get(),
             users: self.metrics.users.get(),
             rooms: self.metrics.rooms.get(),
+            messages_in: self.metrics.messages_in.get(),
+            messages_out: self.metrics.deliveries.get(),
+            latency_ms: self.metrics.send_to_ack.summary(),
+            memory_bytes: process::resident_bytes(),
             draining: self.is_draining(),
         }
     }

@@ -15,7 +15,7 @@ pub use bus::{Bus, BusEvent, BusReceiver, Topic};
 pub use limits::{Charge, Limits, Rate, Verdict};
 pub use log::{Changes, EventLog, Head, LogError, Watermark};
 pub use presence::{Presence, PresenceChange, Renewal};
-pub use registry::{NodeCard, Registry};
+pub use registry::{LatencySummary, NodeCard, Registry};
 pub use retention::Retention;
 pub use store::{Directory, History, HistoryPage, Marker, Markers, Page, Rooms, Span, Unread};
 

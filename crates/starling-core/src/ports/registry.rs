@@ -20,7 +20,7 @@ pub trait Registry: Send + Sync + 'static {
 }
 
 /// What a node says of itself.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct NodeCard {
     /// The node.
@@ -34,12 +34,34 @@ pub struct NodeCard {
     /// When it started.
     #[schema(value_type = String)]
     pub started_at: Timestamp,
+    /// When it said this: what is counted since the start was so then.
+    #[schema(value_type = String)]
+    pub reported_at: Timestamp,
     /// Open sockets.
     pub connections: u64,
     /// Users with a session on it.
     pub users: u64,
     /// Rooms open on it.
     pub rooms: u64,
+    /// Messages taken for the log since the start.
+    pub messages_in: u64,
+    /// Events handed to sockets since the start: one event to ten sockets counts ten.
+    pub messages_out: u64,
+    /// From reading a message to its reply.
+    pub latency_ms: LatencySummary,
+    /// Resident memory in bytes, where the system says it.
+    pub memory_bytes: Option<u64>,
     /// Whether it sends its clients away.
     pub draining: bool,
+}
+
+/// A latency in milliseconds since the start. Quantiles are upper bounds of buckets.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct LatencySummary {
+    /// The mean.
+    pub average: f64,
+    /// 95 of 100 are at most so long.
+    pub p95: f64,
+    /// 99 of 100 are.
+    pub p99: f64,
 }

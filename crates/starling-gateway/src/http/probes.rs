@@ -12,7 +12,7 @@ use axum::{
 };
 use http::{HeaderValue, StatusCode, header};
 use serde::Serialize;
-use starling_core::{NodeId, Refusal};
+use starling_core::{NodeId, Refusal, ports::LatencySummary};
 use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
@@ -115,8 +115,8 @@ struct Stats<'a> {
     rooms: u64,
     /// Messages.
     messages: MessageCounts,
-    /// From reading a message to its reply, in milliseconds; quantiles are upper bounds of buckets.
-    latency_ms: Latencies,
+    /// From reading a message to its reply.
+    latency_ms: LatencySummary,
     /// Memory.
     memory: Memory,
 }
@@ -141,17 +141,6 @@ struct MessageCounts {
     out: u64,
     /// Errors answered.
     errors: u64,
-}
-
-/// A latency.
-#[derive(Serialize, ToSchema)]
-struct Latencies {
-    /// The mean.
-    average: f64,
-    /// 95 of 100 are at most so long.
-    p95: f64,
-    /// 99 of 100 are.
-    p99: f64,
 }
 
 /// Memory in bytes.
@@ -190,11 +179,7 @@ async fn stats(State(node): State<Arc<Node>>) -> Response {
             out: m.deliveries.get(),
             errors: m.refusals.each().map(|(_, count)| count).sum(),
         },
-        latency_ms: Latencies {
-            average: m.send_to_ack.mean_ms(),
-            p95: m.send_to_ack.quantile_ms(0.95),
-            p99: m.send_to_ack.quantile_ms(0.99),
-        },
+        latency_ms: m.send_to_ack.summary(),
         memory: Memory {
             resident_bytes: process::resident_bytes(),
             outbox_bytes: m.outbox_bytes.load(Relaxed),

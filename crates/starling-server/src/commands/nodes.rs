@@ -139,7 +139,7 @@ fn table(nodes: &[NodeCard], now: Timestamp) -> String {
 
 #[cfg(test)]
 mod tests {
-    use starling_core::NodeId;
+    use starling_core::{NodeId, ports::LatencySummary};
 
     use super::*;
 
@@ -150,9 +150,18 @@ mod tests {
             address: "10.0.0.1:8080".into(),
             version: "0.1.0".into(),
             started_at: Timestamp::from_millis(0),
+            reported_at: Timestamp::from_millis(0),
             connections,
             users: 2,
             rooms: 3,
+            messages_in: 4,
+            messages_out: 5,
+            latency_ms: LatencySummary {
+                average: 0.25,
+                p95: 0.5,
+                p99: 1.0,
+            },
+            memory_bytes: Some(6),
             draining: connections == 0,
         };
         let now = Timestamp::from_millis(3_725_000);

@@ -2,7 +2,7 @@
 
 use starling_core::{
     NodeId, Timestamp,
-    ports::{NodeCard, Registry},
+    ports::{LatencySummary, NodeCard, Registry},
 };
 
 use super::{RegistryStage, suite::suite};
@@ -13,9 +13,18 @@ fn card(node: &str, connections: u64) -> NodeCard {
         address: "127.0.0.1:8080".into(),
         version: "1.2.3".into(),
         started_at: Timestamp::from_millis(1_700_000_000_000),
+        reported_at: Timestamp::from_millis(1_700_000_000_000),
         connections,
         users: 2,
         rooms: 3,
+        messages_in: 4,
+        messages_out: 5,
+        latency_ms: LatencySummary {
+            average: 0.25,
+            p95: 0.5,
+            p99: 1.0,
+        },
+        memory_bytes: Some(6),
         draining: false,
     }
 }
