@@ -39,7 +39,6 @@ export default defineConfig({
   server: {
     proxy: {
       "/api": gateway,
-      "/stats": gateway,
       "/ws": { target: gateway, ws: true },
     },
   },

@@ -30,7 +30,7 @@ export default defineConfig({
           name: "screenshots",
           include: ["e2e/screenshots.ts"],
           globalSetup: "../testing/setup.ts",
-          testTimeout: 90_000,
+          testTimeout: 180_000,
           hookTimeout: 60_000,
         },
       },

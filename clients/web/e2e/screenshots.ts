@@ -1,13 +1,17 @@
 import { mkdirSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import type { Browser, BrowserContextOptions, Page } from "playwright-core";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, test } from "vitest";
+import { Cluster, PROGRAMS } from "../../testing/cluster.js";
 import { Gateway } from "../../testing/gateway.js";
 import { missing } from "../../testing/needs.js";
 import { token } from "../../testing/tokens.js";
-import { launch, openRoom, signIn, visit } from "./support/browser.js";
+import { launch, openRoom, say, signIn, visit } from "./support/browser.js";
 
 const FOLDER = fileURLToPath(new URL("../../../docs/screenshots/", import.meta.url));
+const DESK = { viewport: { width: 1280, height: 800 } };
+/** As long as the charts of the admin page are, and a little more. */
+const CHART_MS = 125_000;
 const NAMES = {
   ada: "Ada Lovelace",
   grace: "Grace Hopper",
@@ -15,6 +19,10 @@ const NAMES = {
   alan: "Alan Turing",
 };
 type User = keyof typeof NAMES;
+/** Ids give avatars their colours: each of these another one. */
+const idOf = (user: User) => NAMES[user].toLowerCase().replace(" ", "-");
+const tokenOf = (user: User) =>
+  token(idOf(user), { name: NAMES[user], roles: user === "ada" ? ["admin"] : [] });
 
 const TALK: readonly (readonly [User, string])[] = [
   ["grace", "Good morning! The new cluster has been up all night, three nodes, no surprises."],
@@ -33,16 +41,13 @@ const TALK: readonly (readonly [User, string])[] = [
 describe.skipIf(missing("chromium"))("pictures", () => {
   let browser: Browser;
   let gateway: Gateway;
-  const tokens = new Map<User, string>();
 
   beforeAll(async () => {
     mkdirSync(FOLDER, { recursive: true });
     [browser, gateway] = await Promise.all([launch(), Gateway.start()]);
     const users = Object.keys(NAMES) as User[];
-    for (const user of users)
-      tokens.set(user, token(user, { name: NAMES[user], roles: user === "ada" ? ["admin"] : [] }));
     const as = (user: User, method: string, path: string, body?: unknown) =>
-      gateway.api(method, path, tokens.get(user) ?? "", body);
+      gateway.api(method, path, tokenOf(user), body);
     const rooms = [
       ["launch", "Launch", "Everything for Thursday"],
       ["general", "General", "What does not fit anywhere else"],
@@ -75,14 +80,17 @@ describe.skipIf(missing("chromium"))("pictures", () => {
       clientId: "r1",
       content: "@Ada Lovelace take the long cable, the short one is in Alan's bag.",
       replyTo: at(6),
-      mentions: ["ada"],
+      mentions: [idOf("ada")],
     });
     await as("grace", "POST", "/rooms/operations/messages", {
       clientId: "o1",
       content: "Deploy is through.",
     });
     await as("alan", "POST", "/rooms/operations/messages", { clientId: "o2", content: "All green." });
-    await as("grace", "POST", "/users/ada/messages", { clientId: "d1", content: "Coffee at ten?" });
+    await as("grace", "POST", `/users/${idOf("ada")}/messages`, {
+      clientId: "d1",
+      content: "Coffee at ten?",
+    });
   });
   afterAll(async () => {
     await browser?.close();
@@ -91,32 +99,27 @@ describe.skipIf(missing("chromium"))("pictures", () => {
 
   async function enter(options: BrowserContextOptions): Promise<Page> {
     const { page } = await visit(browser, gateway, "/", { deviceScaleFactor: 1, ...options });
-    await signIn(page, tokens.get("ada") ?? "");
+    await signIn(page, tokenOf("ada"));
     return page;
   }
-  async function take(page: Page, name: string): Promise<void> {
-    await page.mouse.move(0, 0);
-    await page.screenshot({ path: `${FOLDER}${name}.png`, animations: "disabled" });
-  }
-  const desk = { viewport: { width: 1280, height: 800 } };
   const others: Page[] = [];
 
   beforeAll(async () => {
     for (const user of ["grace", "alan"] as const) {
       const { page } = await visit(browser, gateway, "/");
-      await signIn(page, tokens.get(user) ?? "");
+      await signIn(page, tokenOf(user));
       others.push(page);
     }
   });
 
   test("sign-in", async () => {
-    const { page } = await visit(browser, gateway, "/", { ...desk, colorScheme: "light" });
+    const { page } = await visit(browser, gateway, "/", { ...DESK, colorScheme: "light" });
     await page.getByRole("heading", { name: "Welcome to Starling" }).waitFor();
     await take(page, "sign-in");
   });
 
   test.each(["light", "dark"] as const)("chat, %s", async (colorScheme) => {
-    const page = await enter({ ...desk, colorScheme });
+    const page = await enter({ ...DESK, colorScheme });
     await openRoom(page, "launch");
     await page.getByText("take the long cable").waitFor();
     // Read, once it is in view.
@@ -139,6 +142,16 @@ describe.skipIf(missing("chromium"))("pictures", () => {
     await field.fill("");
   });
 
+  test("offline", async () => {
+    const page = await enter({ ...DESK, colorScheme: "light" });
+    await openRoom(page, "launch");
+    await page.getByText("take the long cable").waitFor();
+    await page.context().setOffline(true);
+    await say(page, "Now I have pulled it.");
+    await page.getByText("Connection lost").waitFor();
+    await take(page, "offline");
+  });
+
   test("phone", async () => {
     const viewport = { width: 360, height: 720 };
     const page = await enter({
@@ -154,22 +167,46 @@ describe.skipIf(missing("chromium"))("pictures", () => {
     await page.getByText("take the long cable").waitFor();
     await take(page, "phone-chat");
   });
+});
+
+describe.skipIf(missing("chromium", ...PROGRAMS))("pictures of a cluster", () => {
+  let browser: Browser;
+  let cluster: Cluster;
+  beforeAll(async () => {
+    [browser, cluster] = await Promise.all([launch(), Cluster.start(3)]);
+  });
+  afterAll(async () => {
+    await browser?.close();
+    await cluster?.stop();
+  });
 
   test("admin", async () => {
-    const page = await enter({ ...desk, colorScheme: "light" });
+    const room = "general";
+    for (const user of Object.keys(NAMES) as User[]) {
+      const { page } = await visit(browser, cluster);
+      await signIn(page, tokenOf(user));
+      await openRoom(page, room);
+    }
+    const { page } = await visit(browser, cluster, "/", { ...DESK, colorScheme: "light" });
+    await signIn(page, tokenOf("ada"));
     await page.goto("/#/admin");
     await page.getByRole("heading", { name: "Nodes", exact: true }).waitFor();
-    const grace = tokens.get("grace") ?? "";
     let sent = 0;
-    const endsAt = Date.now() + 30_000;
+    const endsAt = Date.now() + CHART_MS;
     // A line needs some traffic.
     while (Date.now() < endsAt) {
-      for (let i = 0; i < 5 + 4 * Math.sin(sent / 40); i += 1) {
-        await gateway.api("POST", "/rooms/general/messages", grace, { clientId: `x${++sent}`, content: "·" });
+      for (let i = 0; i < 5 + 4 * Math.sin(sent / 60); i += 1) {
+        const node = cluster.nodes[sent % cluster.nodes.length];
+        const message = { clientId: `x${++sent}`, content: "·" };
+        await node?.api("POST", `/rooms/${room}/messages`, tokenOf("grace"), message);
       }
       await new Promise((resolve) => setTimeout(resolve, 100));
     }
-    await expect.poll(() => page.locator(".chart polyline").count()).toBe(3);
     await take(page, "admin");
   });
 });
+
+async function take(page: Page, name: string): Promise<void> {
+  await page.mouse.move(0, 0);
+  await page.screenshot({ path: `${FOLDER}${name}.png`, animations: "disabled" });
+}

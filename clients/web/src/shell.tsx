@@ -4,6 +4,7 @@ import type { Account } from "./account/accounts.js";
 import { signOut } from "./account/accounts.js";
 import { ConnectionBanner } from "./chat/connection-banner.js";
 import { RoomPage } from "./chat/room-page.js";
+import { useIsWatched } from "./chat/watched.js";
 import { Home } from "./home.js";
 import { openSession } from "./open.js";
 import { useDesktopNotifications } from "./people/desktop.js";
@@ -44,7 +45,7 @@ function Frame({ isReady, onSignOut }: { isReady: boolean; onSignOut: () => void
   const [dialog, setDialog] = useState<DialogName>();
   const close = () => setDialog(undefined);
   const roomId = useRoomIdOf(route, isReady);
-  useTitle();
+  useTitle(roomId);
   useDesktopNotifications(roomId);
   useEffect(() => {
     const onKey = (event: KeyboardEvent) => {
@@ -88,9 +89,11 @@ function useRoomIdOf(route: Route, isReady: boolean): string | undefined {
   return undefined;
 }
 
-/** How much is unread, in the tab's title. */
-function useTitle(): void {
-  const { unread } = useUnread();
+/** How much is unread, in the tab's title; what is being read does not count. */
+function useTitle(roomId: string | undefined): void {
+  const all = useUnread().unread;
+  const here = useUnread(roomId).unread;
+  const unread = useIsWatched() && roomId !== undefined ? all - here : all;
   useEffect(() => {
     document.title = unread ? `(${unread}) Starling` : "Starling";
   }, [unread]);

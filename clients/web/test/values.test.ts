@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { appended, HISTORY, ratesOf, type Sample } from "../src/admin/stats.js";
+import { type LiveNode, latencyOf, sampleOf, withRates } from "../src/admin/stats.js";
 import { Drafts } from "../src/chat/drafts.js";
 import { Names } from "../src/people/names.js";
 import { idFrom, partnerOf, titleOf } from "../src/rooms/titles.js";
@@ -70,35 +70,48 @@ describe("texts", () => {
 });
 
 describe("statistics", () => {
-  const sample = (seconds: number, messages: number, nodeId = "a"): Sample => ({
-    at: seconds * 1000,
-    stats: {
-      nodeId,
-      uptimeSeconds: seconds,
-      connections: { current: 0, peak: 0, total: 0 },
-      users: 0,
-      rooms: 0,
-      messages: { in: messages, out: 2 * messages, errors: 0 },
-      latencyMs: { average: 0, p95: 0, p99: 0 },
-      memory: { residentBytes: null, outboxBytes: 0, ringBytes: 0 },
-    },
+  const node = (seconds: number, messages: number, more: Partial<LiveNode> = {}): LiveNode => ({
+    nodeId: "a",
+    address: "10.0.0.1:8080",
+    version: "0.1.0",
+    startedAt: "2026-11-20T12:00:00.000Z",
+    reportedAt: new Date(Date.UTC(2026, 10, 21) + seconds * 1000).toISOString(),
+    connections: 7,
+    users: 3,
+    rooms: 2,
+    messagesIn: messages,
+    messagesOut: 2 * messages,
+    latencyMs: { average: 1, p95: 2, p99: 4 },
+    memoryBytes: null,
+    draining: false,
+    ...more,
   });
 
-  test("rates are differences over time", () => {
-    expect(ratesOf([sample(10, 100), sample(12, 150)])).toEqual([{ in: 25, out: 50, errors: 0 }]);
-    expect(ratesOf([sample(10, 100)])).toEqual([]);
+  test("rates are from one report of a node to its next", () => {
+    const first = withRates([node(0, 100)], []);
+    expect(first[0]?.rates).toBeUndefined();
+    const second = withRates([node(2, 150)], first);
+    expect(second[0]?.rates).toEqual({ in: 25, out: 50 });
+    // It has not reported since: what was known stays.
+    expect(withRates([node(2, 150)], second)).toEqual(second);
+    expect(withRates([node(5, 180)], second)[0]?.rates).toEqual({ in: 10, out: 20 });
   });
 
-  test("another node, or one that began anew, begins a new line", () => {
-    const one = appended([], sample(10, 100));
-    expect(appended(one, sample(12, 120))).toHaveLength(2);
-    expect(appended(one, sample(12, 5, "b"))).toHaveLength(1);
-    expect(appended(one, sample(1, 0))).toHaveLength(1);
+  test("a node that was started again, or is new, has no rate yet", () => {
+    const before = withRates([node(2, 150)], [node(0, 100)]);
+    const again = node(4, 3, { startedAt: "2026-11-21T00:00:03.000Z" });
+    const other = node(4, 900, { nodeId: "b" });
+    expect(withRates([again, other], before).map(({ rates }) => rates)).toEqual([undefined, undefined]);
   });
 
-  test("only the last two minutes are kept", () => {
-    let samples: readonly Sample[] = [];
-    for (let i = 0; i < 2 * HISTORY; i += 1) samples = appended(samples, sample(i, i));
-    expect(ratesOf(samples)).toHaveLength(HISTORY);
+  test("a cluster is the sum of its nodes, and as slow as the slowest", () => {
+    const nodes = [
+      node(2, 30, { rates: { in: 3, out: 6 } }),
+      node(2, 10, { nodeId: "b", rates: { in: 1, out: 2 }, latencyMs: { average: 5, p95: 9, p99: 10 } }),
+      node(2, 0, { nodeId: "c" }),
+    ];
+    expect(sampleOf(nodes)).toEqual({ in: 4, out: 8, connections: 21 });
+    expect(latencyOf(nodes)).toEqual({ average: 2, p95: 9, p99: 10 });
+    expect(latencyOf([])).toEqual({ average: 0, p95: 0, p99: 0 });
   });
 });

@@ -6,19 +6,18 @@ import { Icon } from "../ui/icon.js";
 import { ThemeSwitch } from "../ui/theme-switch.js";
 import "../styles/admin.css";
 import { Chart } from "./chart.js";
-import { type NodeView, ratesOf, type Sample } from "./stats.js";
+import { type LiveNode, latencyOf, type Sample, sum } from "./stats.js";
 import { useCluster } from "./use-cluster.js";
 
 const number = new Intl.NumberFormat();
 const short = new Intl.NumberFormat(undefined, { maximumFractionDigits: 1 });
-const bytes = new Intl.NumberFormat(undefined, {
+const megabytes = new Intl.NumberFormat(undefined, {
   style: "unit",
   unit: "megabyte",
   maximumFractionDigits: 1,
 });
 
-const sum = (nodes: readonly NodeView[], key: "connections" | "users" | "rooms"): number =>
-  nodes.reduce((total, node) => total + node[key], 0);
+const memoryOf = (bytes: number | null): string => (bytes === null ? "–" : megabytes.format(bytes / 1e6));
 
 interface AdminPageProps {
   account: Account;
@@ -55,102 +54,70 @@ export default function AdminPage({ account, onSignedOut }: AdminPageProps) {
           )}
         </div>
       )}
-      {nodes && <Totals nodes={nodes} />}
-      <ThisNode samples={samples} />
+      {nodes && <Totals nodes={nodes} samples={samples} />}
       {nodes && <Nodes nodes={nodes} />}
     </main>
   );
 }
 
-function Totals({ nodes }: { nodes: readonly NodeView[] }) {
-  const rows = [
-    ["Nodes", nodes.length],
-    ["Connections", sum(nodes, "connections")],
-    ["Users online", sum(nodes, "users")],
-    ["Rooms open", sum(nodes, "rooms")],
-  ] as const;
+/** The cluster as one, live. */
+function Totals({ nodes, samples }: { nodes: readonly LiveNode[]; samples: readonly Sample[] }) {
+  const now = samples.at(-1);
+  const latency = latencyOf(nodes);
   return (
     <section aria-labelledby="cluster">
       <h2 id="cluster">Cluster</h2>
-      <dl className="tiles">
-        {rows.map(([label, value]) => (
-          <div key={label} className="tile">
-            <dt>{label}</dt>
-            <dd>{number.format(value)}</dd>
-          </div>
-        ))}
-      </dl>
-    </section>
-  );
-}
-
-/** The node that answers: what happens on it, live. */
-function ThisNode({ samples }: { samples: readonly Sample[] }) {
-  const stats = samples.at(-1)?.stats;
-  if (!stats) return null;
-  const rates = ratesOf(samples);
-  const now = rates.at(-1);
-  const { latencyMs, memory, connections, messages } = stats;
-  return (
-    <section aria-labelledby="this-node">
-      <h2 id="this-node">
-        Node <code>{stats.nodeId}</code>
-      </h2>
       <div className="tiles">
         <div className="tile is-wide">
           <h3>Messages in</h3>
           <p className="figure">
             {short.format(now?.in ?? 0)} <small>a second</small>
           </p>
-          <Chart label="Messages in a second" values={rates.map((rate) => rate.in)} />
-          <p className="muted">{number.format(messages.in)} since the start</p>
+          <Chart label="Messages in a second" values={samples.map((sample) => sample.in)} />
         </div>
         <div className="tile is-wide">
           <h3>Deliveries</h3>
           <p className="figure">
             {short.format(now?.out ?? 0)} <small>a second</small>
           </p>
-          <Chart label="Deliveries a second" values={rates.map((rate) => rate.out)} />
-          <p className="muted">{number.format(messages.out)} since the start</p>
+          <Chart label="Deliveries a second" values={samples.map((sample) => sample.out)} />
         </div>
         <div className="tile is-wide">
           <h3>Connections</h3>
-          <p className="figure">{number.format(connections.current)}</p>
-          <Chart label="Connections" values={samples.map((sample) => sample.stats.connections.current)} />
-          <p className="muted">
-            {number.format(connections.peak)} at most, {number.format(connections.total)} in all
-          </p>
+          <p className="figure">{number.format(now?.connections ?? 0)}</p>
+          <Chart label="Connections" values={samples.map((sample) => sample.connections)} />
         </div>
       </div>
       <dl className="tiles">
-        <div className="tile">
-          <dt>Latency, average</dt>
-          <dd>
-            {short.format(latencyMs.average)} <small>ms</small>
-          </dd>
-        </div>
-        <div className="tile">
-          <dt>Latency, p95</dt>
-          <dd>
-            {short.format(latencyMs.p95)} <small>ms</small>
-          </dd>
-        </div>
-        <div className="tile">
-          <dt>Latency, p99</dt>
-          <dd>
-            {short.format(latencyMs.p99)} <small>ms</small>
-          </dd>
-        </div>
-        <div className="tile">
-          <dt>Memory</dt>
-          <dd>{memory.residentBytes === null ? "–" : bytes.format(memory.residentBytes / 1e6)}</dd>
-        </div>
+        <Figure label="Nodes" value={number.format(nodes.length)} />
+        <Figure label="Users online" value={number.format(sum(nodes, ({ users }) => users))} />
+        <Figure label="Rooms open" value={number.format(sum(nodes, ({ rooms }) => rooms))} />
+        <Figure label="Latency, average" value={short.format(latency.average)} unit="ms" />
+        <Figure label="Latency, p95" value={short.format(latency.p95)} unit="ms" />
+        <Figure label="Latency, p99" value={short.format(latency.p99)} unit="ms" />
       </dl>
+      <p className="muted admin-note">
+        Users and rooms on several nodes count on each. Latencies are from a message to its reply, since the
+        start; p95 and p99 are the slowest node's.
+      </p>
     </section>
   );
 }
 
-function Nodes({ nodes }: { nodes: readonly NodeView[] }) {
+function Figure({ label, value, unit }: { label: string; value: string; unit?: string }) {
+  return (
+    <div className="tile">
+      <dt>{label}</dt>
+      <dd>
+        {value} {unit && <small>{unit}</small>}
+      </dd>
+    </div>
+  );
+}
+
+const COLUMNS = ["Connections", "Users", "Rooms", "Messages/s", "Latency p95", "Memory"];
+
+function Nodes({ nodes }: { nodes: readonly LiveNode[] }) {
   const now = Date.now();
   return (
     <section aria-labelledby="nodes">
@@ -161,30 +128,30 @@ function Nodes({ nodes }: { nodes: readonly NodeView[] }) {
           <thead>
             <tr>
               <th scope="col">Node</th>
-              <th scope="col">Address</th>
               <th scope="col">Version</th>
               <th scope="col">Up for</th>
-              <th scope="col" className="is-number">
-                Connections
-              </th>
-              <th scope="col" className="is-number">
-                Users
-              </th>
-              <th scope="col" className="is-number">
-                Rooms
-              </th>
+              {COLUMNS.map((column) => (
+                <th key={column} scope="col" className="is-number">
+                  {column}
+                </th>
+              ))}
             </tr>
           </thead>
           <tbody>
             {nodes.map((node) => (
               <tr key={node.nodeId}>
-                <th scope="row">{node.nodeId}</th>
-                <td>{node.address ?? "–"}</td>
+                <th scope="row">
+                  {node.nodeId} {node.draining && <span className="tag">draining</span>}
+                  <small className="address">{node.address}</small>
+                </th>
                 <td>{node.version}</td>
                 <td>{durationOf(Math.max(0, now - Date.parse(node.startedAt)) / 1000)}</td>
                 <td className="is-number">{number.format(node.connections)}</td>
                 <td className="is-number">{number.format(node.users)}</td>
                 <td className="is-number">{number.format(node.rooms)}</td>
+                <td className="is-number">{node.rates ? short.format(node.rates.in) : "–"}</td>
+                <td className="is-number">{short.format(node.latencyMs.p95)} ms</td>
+                <td className="is-number">{memoryOf(node.memoryBytes)}</td>
               </tr>
             ))}
           </tbody>

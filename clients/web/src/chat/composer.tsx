@@ -36,6 +36,10 @@ export function Composer({ room, label, thread, replyTo, onReplied, onEditLast }
   useGrowing(field, text);
   useEffect(() => drafts.set(draftKey, text), [draftKey, text]);
   useEffect(() => {
+    // Where a keyboard would come up, that is the user's to begin.
+    if (matchMedia("(pointer: fine)").matches) field.current?.focus();
+  }, []);
+  useEffect(() => {
     if (replyTo) field.current?.focus();
   }, [replyTo]);
 

@@ -32,7 +32,7 @@ export function ConnectionBanner({ onSignOut }: { onSignOut: () => void }) {
           <span className="banner-text">
             {state === "connecting" ? "Connecting" : "Connection lost. Reconnecting"}
             {/* Read out once, not at every second. */}
-            <span aria-hidden="true">{seconds ? ` in ${seconds} s` : "…"}</span>
+            <span aria-hidden="true">{seconds ? ` in ${seconds} s.` : "…"}</span>
             {state === "reconnecting" && <small> What you write is kept and sent then.</small>}
           </span>
           <button type="button" onClick={retry}>

@@ -115,7 +115,13 @@ export function MessageList(props: MessageListProps) {
                 actions={actions}
               />
             ) : (
-              <Between key={row.key} row={row} title={title} isDirect={isDirect} />
+              <Between
+                key={row.key}
+                row={row}
+                title={title}
+                isDirect={isDirect}
+                isAlone={isAlone(snapshot)}
+              />
             ),
           )}
         </Virtualizer>
@@ -139,10 +145,12 @@ function Between({
   row,
   title,
   isDirect,
+  isAlone,
 }: {
   row: Exclude<Row, { kind: "message" }>;
   title: string;
   isDirect: boolean;
+  isAlone: boolean;
 }) {
   if (row.kind === "day") {
     return (
@@ -164,9 +172,18 @@ function Between({
       <p className="muted">
         {isDirect ? "Only the two of you read this." : "This is where the room begins."}
       </p>
+      {isAlone && (
+        <p className="muted">
+          Nobody else is here yet. Open this page in another window and be somebody else, or give others its
+          address.
+        </p>
+      )}
     </div>
   );
 }
+
+/** A public room of one: others can come by its address. */
+const isAlone = ({ info }: RoomSnapshot): boolean => info?.kind === "public" && info.memberCount === 1;
 
 /** The message that a key leads to. */
 function neighbour(rows: readonly Row[], from: number, key: string): Row | undefined {

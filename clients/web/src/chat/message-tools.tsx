@@ -37,7 +37,7 @@ export function MessageTools({
     close();
   };
   const root = message.thread ?? message.seq;
-  const items: MenuItem[] = [{ label: "Copy text", icon: "check", run: () => actions.copy(message) }];
+  const items: MenuItem[] = [{ label: "Copy text", icon: "copy", run: () => actions.copy(message) }];
   if (isOwn) items.push({ label: "Edit", icon: "edit", run: () => actions.edit(message) });
   if (isOwn || isModerator) {
     items.push({ label: "Delete…", icon: "trash", isDangerous: true, run: () => actions.ask(message) });

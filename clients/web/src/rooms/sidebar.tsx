@@ -1,7 +1,8 @@
 import type { RoomSnapshot } from "@starling/client";
-import { useStore } from "@starling/react";
+import { useConnection, useStore } from "@starling/react";
 import { memo, useEffect, useMemo, useState, useSyncExternalStore } from "react";
 import { claimsOf } from "../account/claims.js";
+import { useIsWatched } from "../chat/watched.js";
 import { Inbox } from "../people/inbox.js";
 import { OwnStatusDialog, ownStatus } from "../people/own-status.js";
 import { PresenceDot } from "../people/presence.js";
@@ -91,7 +92,9 @@ const RoomItem = memo(function RoomItem({ room, isOpen }: { room: RoomSnapshot; 
   const { names, account, starling } = useSigned();
   useStore(names);
   const presence = useStore(starling.presence);
-  const { roomId, unread, mentions, info } = room;
+  const { roomId, info } = room;
+  // What is being read is no news.
+  const { unread, mentions } = useIsWatched() && isOpen ? { unread: 0, mentions: 0 } : room;
   const partner = partnerOf(roomId, account.userId);
   const title = titleOf(room, account.userId, names);
   const label = unread ? `${title}, ${unread} unread${mentions ? `, ${mentions} mention you` : ""}` : title;
@@ -128,6 +131,9 @@ function Me({ onSignOut }: { onSignOut: () => void }) {
   const { account } = useSigned();
   const [isStatusOpen, setIsStatusOpen] = useState(false);
   const own = useSyncExternalStore(ownStatus.subscribe, ownStatus.get);
+  const { state } = useConnection();
+  // As the others see it, once the server has noticed.
+  const status = state !== "connected" || own.status === "invisible" ? "offline" : own.status;
   const { starling } = useSigned();
   useEffect(() => {
     const { status, text } = ownStatus.get();
@@ -140,7 +146,7 @@ function Me({ onSignOut }: { onSignOut: () => void }) {
       <button type="button" className="me-button" onClick={() => setIsStatusOpen(true)}>
         <span className="avatar-box">
           <Avatar id={account.userId} name={account.name} />
-          <PresenceDot status={own.status === "invisible" ? "offline" : own.status} />
+          <PresenceDot status={status} />
         </span>
         <span className="me-text">
           <strong>{account.name}</strong>

@@ -6,6 +6,7 @@ const PATHS = {
   check: "M5 12.5l4.5 4.5L19 7.5",
   clock: "M12 7v5l3 2M12 3a9 9 0 100 18 9 9 0 000-18",
   close: "M6 6l12 12M18 6L6 18",
+  copy: "M9 9h11v11H9zM5 15H4V4h11v1",
   down: "M12 5v14M6 13l6 6 6-6",
   edit: "M4 20l1-4.5L16.5 4 20 7.5 8.5 19 4 20M14 6.5l3.5 3.5",
   exit: "M10 5H5v14h5M14 8l4 4-4 4M18 12H9",

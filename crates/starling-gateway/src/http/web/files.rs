@@ -4,18 +4,18 @@ use super::File;
 
 pub(super) const FILES: &[File] = &[
     File {
-        path: "assets/admin-page-BXlVLhIu.js",
-        etag: "3a55bc6a69c1ddc6",
-        identity: include_bytes!("../../../web/assets/admin-page-BXlVLhIu.js"),
-        gzip: include_bytes!("../../../web/assets/admin-page-BXlVLhIu.js.gz"),
-        brotli: include_bytes!("../../../web/assets/admin-page-BXlVLhIu.js.br"),
+        path: "assets/admin-page-7pTTlHIj.js",
+        etag: "4b1eade015f61322",
+        identity: include_bytes!("../../../web/assets/admin-page-7pTTlHIj.js"),
+        gzip: include_bytes!("../../../web/assets/admin-page-7pTTlHIj.js.gz"),
+        brotli: include_bytes!("../../../web/assets/admin-page-7pTTlHIj.js.br"),
     },
     File {
-        path: "assets/admin-page-BZuIOKPH.css",
-        etag: "e2317c71c4e3b457",
-        identity: include_bytes!("../../../web/assets/admin-page-BZuIOKPH.css"),
-        gzip: include_bytes!("../../../web/assets/admin-page-BZuIOKPH.css.gz"),
-        brotli: include_bytes!("../../../web/assets/admin-page-BZuIOKPH.css.br"),
+        path: "assets/admin-page-CW9T4kcK.css",
+        etag: "23c1f87e4eb0c594",
+        identity: include_bytes!("../../../web/assets/admin-page-CW9T4kcK.css"),
+        gzip: include_bytes!("../../../web/assets/admin-page-CW9T4kcK.css.gz"),
+        brotli: include_bytes!("../../../web/assets/admin-page-CW9T4kcK.css.br"),
     },
     File {
         path: "assets/favicon-1nOwpmdz.svg",
@@ -32,11 +32,11 @@ pub(super) const FILES: &[File] = &[
         brotli: include_bytes!("../../../web/assets/index-CjQS4ghq.css.br"),
     },
     File {
-        path: "assets/index-isI6BzTq.js",
-        etag: "a1440089cd8a973c",
-        identity: include_bytes!("../../../web/assets/index-isI6BzTq.js"),
-        gzip: include_bytes!("../../../web/assets/index-isI6BzTq.js.gz"),
-        brotli: include_bytes!("../../../web/assets/index-isI6BzTq.js.br"),
+        path: "assets/index-DIWC514-.js",
+        etag: "7b71bc044a1ab6c4",
+        identity: include_bytes!("../../../web/assets/index-DIWC514-.js"),
+        gzip: include_bytes!("../../../web/assets/index-DIWC514-.js.gz"),
+        brotli: include_bytes!("../../../web/assets/index-DIWC514-.js.br"),
     },
     File {
         path: "assets/msgpack-6sFMDyuV-_2WQH9jO.js",
@@ -47,7 +47,7 @@ pub(super) const FILES: &[File] = &[
     },
     File {
         path: "index.html",
-        etag: "3a7013dc3a1d0a2f",
+        etag: "556acdba08bfeecc",
         identity: include_bytes!("../../../web/index.html"),
         gzip: include_bytes!("../../../web/index.html.gz"),
         brotli: include_bytes!("../../../web/index.html.br"),
