@@ -14,6 +14,8 @@ pub struct NodeConfig {
     pub node_id: NodeId,
     /// Where to listen; port 0 takes a free one.
     pub listen: SocketAddr,
+    /// Further addresses to listen on.
+    pub listen_also: Vec<SocketAddr>,
     /// Where others reach it, where that is not `listen`: shown to operators.
     pub advertise: Option<String>,
     /// How long a client may take to send its request head.
@@ -180,6 +182,7 @@ impl NodeConfig {
         Self {
             node_id,
             listen: SocketAddr::from(([127, 0, 0, 1], 0)),
+            listen_also: Vec::new(),
             advertise: None,
             header_timeout: Duration::from_secs(10),
             max_connections: 100_000,

@@ -33,15 +33,16 @@ impl Gateway {
         auth: &AuthConfig,
         clock: Arc<dyn Clock>,
     ) -> Result<Self, StartError> {
-        let listen = config.listen;
-        let failed = |source| StartError::Listen { addr: listen, source };
-        let listener = bind(listen).map_err(failed)?;
-        let addr = listener.local_addr().map_err(failed)?;
+        let (listener, addr) = bind(config.listen)?;
         config.listen = addr;
+        let also = config.listen_also.iter().map(|addr| bind(*addr));
+        let also: Vec<_> = also.collect::<Result<_, _>>()?;
         let node = Node::start(config, backend, auth, clock)?;
         let telemetry = Arc::new(Telemetry::new(&node)?);
         let router = http::router(&node, telemetry.clone());
-        node.tasks.spawn(accept(node.clone(), listener, router));
+        for (listener, _) in std::iter::once((listener, addr)).chain(also) {
+            node.tasks.spawn(accept(node.clone(), listener, router.clone()));
+        }
         Ok(Self {
             node,
             addr,
@@ -160,7 +161,14 @@ const LAST_ANSWER: Duration = Duration::from_secs(1);
 /// The backlog of connections that the kernel holds for us in a storm.
 const BACKLOG: i32 = 4096;
 
-fn bind(addr: SocketAddr) -> io::Result<TcpListener> {
+/// A listener, and its address with the port that it got.
+fn bind(addr: SocketAddr) -> Result<(TcpListener, SocketAddr), StartError> {
+    let bound = try_bind(addr).and_then(|listener| Ok((listener.local_addr()?, listener)));
+    let (bound, listener) = bound.map_err(|source| StartError::Listen { addr, source })?;
+    Ok((listener, bound))
+}
+
+fn try_bind(addr: SocketAddr) -> io::Result<TcpListener> {
     let domain = socket2::Domain::for_address(addr);
     let socket = socket2::Socket::new(domain, socket2::Type::STREAM, Some(socket2::Protocol::TCP))?;
     socket.set_reuse_address(true)?;

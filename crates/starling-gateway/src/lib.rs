@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`config`] | what a node must be told |
 //! | [`gateway`] | [`Gateway`]: start, listen, drain, stop |
+//! | `audit` | who came in, who was refused, who changed whose rights |
 //! | [`auth`] | tokens |
 //! | `guests` | tokens for people without an account |
 //! | [`metrics`] | what a node counts |
@@ -26,6 +27,7 @@
 //! `lanes`, which commits, tells the `hub` of its own node, answers, and publishes; `pump` hears it on the other nodes
 //! and tells their hubs.
 
+mod audit;
 pub mod auth;
 pub mod config;
 mod conn;

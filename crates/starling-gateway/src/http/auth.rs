@@ -9,6 +9,7 @@ use starling_core::Refusal;
 
 use super::Problem;
 use crate::{
+    audit,
     auth::Identity,
     node::Node,
     ops::{self, Cost},
@@ -35,7 +36,7 @@ pub(crate) fn authenticate(node: &Node, headers: &HeaderMap, uri: &Uri) -> Resul
         },
     };
     verified.map(Some).map_err(|refusal| {
-        tracing::info!(target: "starling::audit", code = refusal.code(), "a token was refused");
+        audit::refused("token", refusal.code());
         Problem::from(refusal)
     })
 }

@@ -21,6 +21,7 @@ use tokio::net::TcpStream;
 
 use super::{PeerAddr, Problem, auth::authenticate, client_addr};
 use crate::{
+    audit,
     auth::Identity,
     conn::{Conn, outbox::Bounds, task::ConnTask},
     node::Node,
@@ -46,6 +47,7 @@ pub(crate) async fn upgrade(
     let key = check_upgrade(headers).map_err(|problem| refused("bad_request", problem))?;
     let accept = ws::accept_key(key);
     if !origin_allowed(&node.config.cors_origins, headers) {
+        audit::refused("origin", "forbidden");
         let why = "this origin is not allowed; add it to cors.origins";
         return Err(refused("origin", Refusal::Forbidden(why).into()));
     }

@@ -14,7 +14,7 @@ use starling_core::{
 };
 use starling_protocol::reply::Appended;
 
-use crate::{node::Node, session::Actor};
+use crate::{audit::Act, node::Node, session::Actor};
 
 /// What an operation costs its user.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -94,11 +94,12 @@ fn draft(node: &Node, actor: &Actor, room: RoomId, action: Action) -> Draft {
 
 /// Appends one action and waits for it.
 async fn append(node: &Node, actor: &Actor, room: RoomId, action: Action) -> Result<Appended, Refusal> {
-    let outcome = node
-        .lanes
-        .append(draft(node, actor, room.clone(), action))
-        .await?;
-    match outcome {
+    let act = Act::of(&action);
+    let outcome = node.lanes.append(draft(node, actor, room.clone(), action)).await;
+    if let Some(act) = act {
+        act.decided(actor.user(), &room, &outcome);
+    }
+    match outcome? {
         Outcome::Committed(event) | Outcome::Repeated(event) => Ok(Appended {
             room_id: room,
             seq: Some(event.seq),

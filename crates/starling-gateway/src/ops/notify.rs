@@ -4,7 +4,7 @@ use starling_core::{Action, Refusal, RoomId, UserId, event::Notification, ports:
 use starling_protocol::{CloseCode, reply::Appended};
 
 use super::{append, json_len};
-use crate::{node::Node, notice::Notice, pump, session::Actor};
+use crate::{audit, node::Node, notice::Notice, pump, session::Actor};
 
 const MAX_TOPIC_BYTES: usize = 64;
 const MAX_PAYLOAD_BYTES: usize = 16 << 10;
@@ -37,8 +37,14 @@ pub(crate) async fn notify(
         });
     }
     let room = match to {
-        To::User(user) => RoomId::inbox(&user),
-        To::All => RoomId::all(),
+        To::User(user) => {
+            audit::administered("a user was notified", actor.user(), Some(&user));
+            RoomId::inbox(&user)
+        }
+        To::All => {
+            audit::administered("everybody was notified", actor.user(), None);
+            RoomId::all()
+        }
     };
     append(node, actor, room, Action::Notify(what)).await
 }
@@ -46,8 +52,7 @@ pub(crate) async fn notify(
 /// Closes every session of a user, on every node.
 pub(crate) fn disconnect(node: &Node, actor: &Actor, user: &UserId) -> Result<(), Refusal> {
     require_admin(actor)?;
-    let admin = actor.user();
-    tracing::info!(target: "starling::audit", %user, %admin, "a user was disconnected");
+    audit::administered("a user was disconnected", actor.user(), Some(user));
     let code = CloseCode::Banned.code();
     node.publish(
         vec![Topic::User(user.clone())],

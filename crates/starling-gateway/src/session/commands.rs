@@ -13,6 +13,7 @@ use tokio::time::Instant;
 
 use super::{Actor, Session, follow};
 use crate::{
+    audit,
     conn::{
         Class, Conn,
         task::{Flow, Received},
@@ -80,7 +81,7 @@ async fn authenticate(node: &Arc<Node>, conn: &Arc<Conn>, incoming: Incoming) ->
             Some(opened)
         }
         Err(refusal) => {
-            tracing::info!(target: "starling::audit", code = refusal.code(), "a token was refused");
+            audit::refused("token", refusal.code());
             conn.refuse(incoming.id.as_ref(), &refusal);
             conn.close(CloseCode::InvalidToken);
             None

@@ -18,6 +18,7 @@ use uuid::Uuid;
 
 use super::{Session, State};
 use crate::{
+    audit,
     auth::Identity,
     conn::{Class, Conn, task::Ended},
     hub::ToShard,
@@ -36,6 +37,7 @@ pub(crate) async fn open(node: &Arc<Node>, conn: &Arc<Conn>, identity: Identity)
     match node.backend.limits.connect(&identity.user, &id, max).await {
         Ok(true) => {}
         Ok(false) => {
+            audit::refused("connections", "too_many_connections");
             conn.close(CloseCode::TooManyConnections);
             return None;
         }
@@ -55,6 +57,7 @@ pub(crate) async fn open(node: &Arc<Node>, conn: &Arc<Conn>, identity: Identity)
         node.follow_user(session.user.clone());
     }
     node.presence.touch(session.user.clone());
+    audit::signed_in(&session.user, &session.id);
     Some(session)
 }
 

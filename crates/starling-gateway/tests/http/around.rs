@@ -251,3 +251,22 @@ async fn probes_say_how_the_node_is() {
     assert!(stats["latencyMs"]["p99"].as_f64().unwrap() > 0.0);
     assert!(stats["memory"]["residentBytes"].as_u64().unwrap() > 0);
 }
+
+#[tokio::test]
+async fn a_node_listens_on_several_ports() {
+    // Free when it was asked for; whoever takes it meanwhile fails this test, not another.
+    let also = std::net::TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap();
+    let server = Server::start_with(|config| config.listen_also = vec![also]).await;
+    for addr in [server.gateway.addr(), also] {
+        let answer = server
+            .client
+            .get(format!("http://{addr}/healthz"))
+            .send()
+            .await
+            .unwrap();
+        assert!(answer.status().is_success(), "{addr}");
+    }
+}

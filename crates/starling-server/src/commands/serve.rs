@@ -176,6 +176,7 @@ fn node_config(config: &Config) -> anyhow::Result<NodeConfig> {
     let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
     Ok(NodeConfig {
         listen: server.listen,
+        listen_also: server.listen_also.clone(),
         advertise: server.advertise.clone(),
         header_timeout: server.header_timeout,
         max_connections: server.max_connections,

@@ -223,15 +223,17 @@ impl Config {
 
     /// The rules between sections.
     fn validate(&self, rules: &mut Rules) {
-        rules.require(
-            !self.has_short_secret() || self.server.listen.ip().is_loopback(),
-            &["auth.hs256_secret", "server.listen"],
-            format!(
-                "a secret of at least {} bytes, since {} is not loopback (to make one: openssl rand -hex 32)",
-                secret::MIN_BYTES,
-                self.server.listen
-            ),
-        );
+        let reachable = self.server.beyond_loopback();
+        if let Some(listen) = reachable {
+            rules.require(
+                !self.has_short_secret(),
+                &["auth.hs256_secret", "server.listen"],
+                format!(
+                    "a secret of at least {} bytes, since {listen} is not loopback (to make one: openssl rand -hex 32)",
+                    secret::MIN_BYTES
+                ),
+            );
+        }
         rules.require(
             !self.canary.enabled || self.auth.public_key_file.is_none(),
             &["canary.enabled", "auth.public_key_file"],
@@ -247,14 +249,15 @@ impl Config {
                             auth.hs256_secret_file or auth.public_key_file";
         match self.backend {
             Backend::Embedded => {
-                let listen = self.server.listen;
-                rules.require(
-                    self.auth.has_key() || listen.ip().is_loopback(),
-                    &[KEY, "server.listen"],
-                    format!(
-                        "a key for tokens, since {listen} is not loopback: {WAYS}, or listen on 127.0.0.1"
-                    ),
-                );
+                if let Some(listen) = reachable {
+                    rules.require(
+                        self.auth.has_key(),
+                        &[KEY, "server.listen"],
+                        format!(
+                            "a key for tokens, since {listen} is not loopback: {WAYS}, or listen on 127.0.0.1"
+                        ),
+                    );
+                }
             }
             Backend::Cluster => {
                 let all_nodes = format!("one key for tokens that all nodes share: {WAYS}");

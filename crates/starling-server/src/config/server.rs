@@ -18,6 +18,8 @@ section! {
         /// Address and port to listen on. Beyond loopback, auth must name a secret or a public key.
         /// The variable PORT replaces only the port.
         listen: SocketAddr = SocketAddr::from((Ipv4Addr::LOCALHOST, 8080)), Address;
+        /// Further addresses to listen on: a proxy has about 28,000 connections to each address and port.
+        listen_also: Vec<SocketAddr> = Vec::new(), List(Address);
         /// Name of this node, different for every node of a cluster. Made at random when it is not set.
         node_id: Option<String> = None, Optional(Name, "\"node-1\"");
         /// Where others reach this node, as `starling nodes` shows it. The listening address when it is not set.
@@ -31,6 +33,14 @@ section! {
         /// Send buffer of the kernel for each socket. A large one hides a slow reader: what the kernel holds
         /// counts for no other limit.
         sndbuf_bytes: usize = 32 << 10, Size(4 << 10..=4 << 20);
+    }
+}
+
+impl ServerConfig {
+    /// An address that others than this machine can reach.
+    pub(crate) fn beyond_loopback(&self) -> Option<SocketAddr> {
+        let mut all = std::iter::once(&self.listen).chain(&self.listen_also);
+        all.find(|addr| !addr.ip().is_loopback()).copied()
     }
 }
 

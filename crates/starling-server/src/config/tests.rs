@@ -323,6 +323,15 @@ fn of_a_bad_value_nothing_follows() {
 }
 
 #[test]
+fn every_address_counts_as_one_that_others_reach() {
+    let also = "[server]\nlisten_also = [\"127.0.0.1:81\", \"0.0.0.0:82\"]";
+    let error = load(also, &[], &[]).unwrap_err();
+    assert!(error.contains("0.0.0.0:82 is not loopback"), "{error}");
+    let config = load(also, &[("JWT_SECRET", SECRET)], &[]).unwrap();
+    assert_eq!(config.server.listen_also.len(), 2);
+}
+
+#[test]
 fn a_broken_file_is_told_by_line_and_quotes_nothing() {
     let error = load("[auth]\nhs256_secret = \"pa55word\nleeway = ", &[], &[]).unwrap_err();
     assert!(error.contains("starling.toml line 2: expected TOML"), "{error}");

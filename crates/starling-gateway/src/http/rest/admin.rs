@@ -11,7 +11,7 @@ use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{Answer, Json, OfUser, Path, Problem};
-use crate::{http::auth::Caller, node::Node, ops, ops::notify::To};
+use crate::{audit, http::auth::Caller, node::Node, ops, ops::notify::To};
 
 pub(super) fn routes() -> OpenApiRouter<Arc<Node>> {
     OpenApiRouter::default()
@@ -112,7 +112,7 @@ async fn drain(
     Caller(actor): Caller,
 ) -> Result<(StatusCode, Json<NodeCard>), Problem> {
     ops::notify::require_admin(&actor)?;
-    tracing::info!(target: "starling::audit", admin = %actor.user(), "a drain was asked for");
+    audit::drain(actor.user(), &node.config.node_id);
     node.drain_wanted.cancel();
     Ok((StatusCode::ACCEPTED, Json(node.card())))
 }

@@ -11,6 +11,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{Answer, Json, Problem};
 use crate::{
+    audit,
     guests::{GuestTokens, Guests},
     http::{PeerAddr, handshake},
     node::Node,
@@ -72,7 +73,7 @@ async fn sign_in(
     Json(body): Json<SignIn>,
 ) -> Result<(StatusCode, Json<GuestTokens>), Problem> {
     let tokens = guests(&node)?.sign_in(&body.name, rand::random(), node.clock.now())?;
-    tracing::info!(target: "starling::audit", user = %tokens.user_id, "a guest signed in");
+    audit::guest(&tokens.user_id);
     Ok((StatusCode::CREATED, Json(tokens)))
 }
 
