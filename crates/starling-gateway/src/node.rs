@@ -187,6 +187,8 @@ impl Node {
         node.watched("presence", presence::run_desk(node.clone()));
         node.watched("presence news", presence::run_news(node.clone()));
         node.watched("lease", presence::run_lease(node.clone()));
+        node.watched("reaper", presence::run_reaper(node.clone()));
+        node.watched("report", presence::run_report(node.clone()));
         node.watched("runtime watch", telemetry::watch::run_runtime_watch(node.clone()));
         node.watched("service watch", telemetry::watch::run_service_watch(node.clone()));
         if let Some(after) = node.config.rooms.expire_empty_after {

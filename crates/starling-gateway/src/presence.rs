@@ -320,12 +320,12 @@ pub(crate) async fn run_news(node: Arc<Node>) {
     }
 }
 
-/// Renews the node's lease, and cleans up after nodes that died.
+/// Renews the node's lease. Nothing else is done here: a store that answers late must not put the next renewal off
+/// until the lease has ended.
 pub(crate) async fn run_lease(node: Arc<Node>) {
     let mut was_away = false;
     loop {
-        let presence = &node.backend.presence;
-        match presence.renew().await {
+        match node.backend.presence.renew().await {
             Ok(Renewal::Kept) if !was_away => {}
             Ok(_) => {
                 was_away = false;
@@ -340,35 +340,52 @@ pub(crate) async fn run_lease(node: Arc<Node>) {
                 );
             }
         }
-        match presence.reap().await {
+        if !next_heartbeat(&node).await {
+            return;
+        }
+    }
+}
+
+/// Cleans up after nodes that died.
+pub(crate) async fn run_reaper(node: Arc<Node>) {
+    loop {
+        match node.backend.presence.reap().await {
             Ok(changes) => {
                 let gone = changes
                     .iter()
-                    .filter(|change| change.now.status == Status::Offline);
-                seen(
-                    &node,
-                    gone.map(|change| (change.now.user_id.clone(), node.clock.now()))
-                        .collect(),
-                )
-                .await;
+                    .filter(|change| change.now.status == Status::Offline)
+                    .map(|change| (change.now.user_id.clone(), node.clock.now()));
+                seen(&node, gone.collect()).await;
                 tell(&node, changes);
             }
             Err(error) => tracing::debug!(error = &error as &dyn std::error::Error, "cannot reap dead nodes"),
         }
+        if !next_heartbeat(&node).await {
+            return;
+        }
+    }
+}
+
+/// Says how the node is, for operators.
+pub(crate) async fn run_report(node: Arc<Node>) {
+    loop {
         if let Err(error) = node.backend.registry.report(&node.card()).await {
             tracing::debug!(
                 error = &error as &dyn std::error::Error,
                 "cannot report this node"
             );
         }
-        let wait = node
-            .config
-            .presence
-            .heartbeat
-            .mul_f64(0.8 + 0.4 * rand::random::<f64>());
-        tokio::select! {
-            () = tokio::time::sleep(wait) => {}
-            () = node.stop.cancelled() => return,
+        if !next_heartbeat(&node).await {
+            return;
         }
+    }
+}
+
+/// A fifth more or less, so that the nodes do not beat in step. `false` when the node stops.
+async fn next_heartbeat(node: &Node) -> bool {
+    let heartbeat = node.config.presence.heartbeat;
+    tokio::select! {
+        () = tokio::time::sleep(heartbeat.mul_f64(0.8 + 0.4 * rand::random::<f64>())) => true,
+        () = node.stop.cancelled() => false,
     }
 }
