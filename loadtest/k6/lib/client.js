@@ -12,8 +12,10 @@ export class Client {
   constructor(user) {
     this.user = user;
     this.rooms = new Map(); // room -> { next, cursor, caughtUp? }
-    this.replies = new Map(); // id -> resolve
+    this.replies = new Map(); // id -> { resolve, socket }
     this.lastId = 0;
+    this.onEnd = undefined; // the socket has ended without being asked to
+    this.onMigrate = undefined; // the server asks to move, after so many milliseconds
   }
 
   // Answers when the server has said `welcome`; false when it does not.
@@ -38,17 +40,24 @@ export class Client {
         opened(true);
       };
       socket.addEventListener("message", (message) => {
-        // Of a socket that was cut, nothing counts: it is replayed to the next one.
-        if (this.socket === socket) {
-          this.take(JSON.parse(message.data));
+        const envelope = JSON.parse(message.data);
+        // Of a socket that was cut or left, only answers count: events are replayed to the next one.
+        if (this.socket === socket || envelope.id !== undefined) {
+          this.take(envelope);
         }
       });
       socket.addEventListener("error", () => opened(false));
       socket.addEventListener("close", () => {
-        if (!this.leaving && this.socket === socket) {
+        opened(false);
+        this.replies.forEach((reply) => reply.socket === socket && reply.resolve(undefined));
+        if (this.leaving || this.socket !== socket) {
+          return;
+        }
+        if (this.onEnd) {
+          this.onEnd();
+        } else {
           metrics.dropped.add(1);
         }
-        opened(false);
       });
     });
   }
@@ -57,14 +66,15 @@ export class Client {
     const { type, id, data } = envelope;
     if (id !== undefined) {
       const reply = this.replies.get(id);
-      this.replies.delete(id);
       if (reply) {
-        reply(envelope);
+        reply.resolve(envelope);
       }
     } else if (type === "batch") {
       data.events.forEach((event) => this.take(event));
     } else if (type === "welcome") {
       this.welcomed();
+    } else if (type === "migrate" && this.onMigrate) {
+      this.onMigrate(data.afterMs);
     } else if (data.eventId !== undefined) {
       this.account(type, data);
     }
@@ -103,22 +113,25 @@ export class Client {
     }
   }
 
-  // Sends a command; answers with its data, or with null when it was refused or not answered.
+  // Sends a command; answers with its data, with null when it was refused or not answered, and with undefined when the
+  // socket ended before.
   ask(type, data) {
     this.lastId += 1;
     const id = this.lastId;
+    const socket = this.socket;
     return new Promise((resolve) => {
-      const timer = setTimeout(() => this.replies.delete(id) && done(null), PATIENCE_MS);
       const done = (envelope) => {
         clearTimeout(timer);
-        const ok = envelope !== null && envelope.type === "ok";
-        if (!ok) {
+        this.replies.delete(id);
+        const ok = envelope && envelope.type === "ok";
+        if (!ok && envelope !== undefined) {
           metrics.refused.add(1, { command: type, code: envelope === null ? "no answer" : envelope.data.code });
         }
-        resolve(ok ? envelope.data : null);
+        resolve(ok ? envelope.data : envelope && null);
       };
-      this.replies.set(id, done);
-      this.socket.send(JSON.stringify({ type, id, data }));
+      const timer = setTimeout(() => done(null), PATIENCE_MS);
+      this.replies.set(id, { resolve: done, socket });
+      socket.send(JSON.stringify({ type, id, data }));
     });
   }
 
@@ -132,7 +145,10 @@ export class Client {
       room.caughtUp = resolve;
     });
     const reply = await this.ask("subscribe", { rooms: [{ roomId, cursor: room.cursor }] });
-    const live = reply === null ? { error: true } : reply.rooms[0];
+    if (!reply) {
+      return false;
+    }
+    const live = reply.rooms[0];
     if (live.error || live.limited) {
       metrics.refused.add(1, { command: "subscribe", code: live.limited ? "limited" : "error" });
       return false;
@@ -147,12 +163,16 @@ export class Client {
     return true;
   }
 
-  async say(roomId, length) {
+  // `again` is waited for when the socket ended before the answer; then the same is said once more.
+  async say(roomId, length, again) {
     const sentAt = Date.now();
     const content = `${sentAt} `.padEnd(length, "x");
     const clientId = `${this.user}-${sentAt}-${this.lastId}`;
-    const sent = await this.ask("send_message", { roomId, clientId, content });
-    if (sent !== null) {
+    let sent;
+    do {
+      sent = await this.ask("send_message", { roomId, clientId, content });
+    } while (sent === undefined && again && ((await again()), true));
+    if (sent) {
       metrics.acked.add(1);
       metrics.sendToAck.add(Date.now() - sentAt);
     }

@@ -9,6 +9,8 @@ export const sendToAck = new Trend("send_to_ack", true);
 export const sendToDeliver = new Trend("send_to_deliver", true);
 // From the cut to having everything that was missed.
 export const cutToResumed = new Trend("cut_to_resumed", true);
+// From the end of a socket that nobody asked for to having everything that was missed.
+export const endToResumed = new Trend("end_to_resumed", true);
 
 export const acked = new Counter("messages_acked");
 export const delivered = new Counter("events_delivered");
@@ -16,6 +18,9 @@ export const delivered = new Counter("events_delivered");
 export const refused = new Counter("refused");
 // Sockets that ended without being asked to.
 export const dropped = new Counter("sockets_dropped");
+// Clients that moved when the server asked for it, and those whose socket ended before they had.
+export const moved = new Counter("moved");
+export const movedTooLate = new Counter("moved_too_late");
 // The account of every member: seq by seq, none left out, none twice.
 export const missing = new Counter("events_missing");
 export const repeated = new Counter("events_repeated");

@@ -62,6 +62,12 @@ pub enum Name {
     Publish,
     /// Three gateways behind nginx: messages, rooms, and what they cost when nobody speaks
     Cluster,
+    /// 50,000 clients on three gateways
+    Crowd,
+    /// 10,000 clients whose connections are cut over and over, while a gateway is restarted
+    Jitter,
+    /// Three gateways behind nginx that are replaced one after the other, driven by the generator and k6
+    Restart,
 }
 
 /// A part of the page, written as a whole.
@@ -69,16 +75,28 @@ pub enum Name {
 enum Section {
     Node,
     Cluster,
+    Crowd,
+    Jitter,
+    Restart,
 }
 
 impl Section {
-    const ALL: [Self; 2] = [Self::Node, Self::Cluster];
+    const ALL: [Self; 5] = [
+        Self::Node,
+        Self::Cluster,
+        Self::Crowd,
+        Self::Jitter,
+        Self::Restart,
+    ];
 
     /// In the marks of the page.
     fn name(self) -> &'static str {
         match self {
             Self::Node => "node",
             Self::Cluster => "cluster",
+            Self::Crowd => "crowd",
+            Self::Jitter => "jitter",
+            Self::Restart => "restart",
         }
     }
 
@@ -86,6 +104,9 @@ impl Section {
         match self {
             Self::Node => "One node",
             Self::Cluster => "A cluster",
+            Self::Crowd => "50,000 clients",
+            Self::Jitter => "Jitter",
+            Self::Restart => "A rolling restart",
         }
     }
 
@@ -105,6 +126,9 @@ impl Name {
             Self::Handshake => handshake::run(rig),
             Self::Publish => publish::run(rig),
             Self::Cluster => cluster::run(rig),
+            Self::Crowd => cluster::crowd::run(rig),
+            Self::Jitter => cluster::jitter::run(rig),
+            Self::Restart => cluster::restart::run(rig),
         }
     }
 
@@ -112,6 +136,9 @@ impl Name {
         match self {
             Self::Fanout | Self::Idle | Self::Handshake | Self::Publish => Section::Node,
             Self::Cluster => Section::Cluster,
+            Self::Crowd => Section::Crowd,
+            Self::Jitter => Section::Jitter,
+            Self::Restart => Section::Restart,
         }
     }
 

@@ -1,4 +1,4 @@
-//! CPU time of a process and of the processes that it has started, from /proc.
+//! CPU time of a process and of the processes that it has started, and the memory of one, from /proc.
 
 use anyhow::{Context, Result};
 
@@ -20,6 +20,15 @@ pub(super) fn cpu_s(pid: u32) -> Result<f64> {
         ticks += child.map_or(0, |child| child.ticks + child.ended_children);
     }
     Ok(ticks as f64 / TICKS_PER_SECOND)
+}
+
+/// Resident memory, in bytes.
+pub(super) fn rss_bytes(pid: u32) -> Result<u64> {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status"));
+    let status = status.with_context(|| format!("process {pid} has ended"))?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    let kib = line.and_then(|line| line.trim().strip_suffix(" kB")?.parse::<u64>().ok());
+    Ok(kib.context("cannot read VmRSS from /proc/PID/status")? << 10)
 }
 
 #[derive(Debug, PartialEq)]
@@ -64,6 +73,7 @@ mod tests {
     #[test]
     fn a_process_that_has_ended_is_an_error() {
         assert!(cpu_s(std::process::id()).is_ok());
-        assert!(cpu_s(u32::MAX).is_err());
+        assert!(rss_bytes(std::process::id()).is_ok_and(|bytes| bytes > 100_000));
+        assert!(cpu_s(u32::MAX).is_err() && rss_bytes(u32::MAX).is_err());
     }
 }

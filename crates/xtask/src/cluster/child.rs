@@ -182,10 +182,14 @@ impl Child {
             }
         }
         if self.runs() {
-            // It cannot refuse this.
-            let _ = self.process.kill();
-            self.ended = self.process.wait().ok();
+            self.kill();
         }
+    }
+
+    /// Ends it at once: it cannot refuse this.
+    pub(super) fn kill(&mut self) {
+        let _ = self.process.kill();
+        self.ended = self.process.wait().ok();
     }
 }
 

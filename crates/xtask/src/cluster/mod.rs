@@ -163,13 +163,32 @@ impl Cluster {
         Ok(child.with_context(|| format!("no {name} runs"))?.pid())
     }
 
-    /// Asks a process to end, and waits until it has; an end out of order is an error.
-    pub(crate) fn end(&mut self, name: &str) -> Result<()> {
+    fn child(&mut self, name: &str) -> Result<&mut Child> {
         let mut all = self.tiers.iter_mut().flatten();
         let child = all.find(|child| child.name() == name);
-        let child = child.with_context(|| format!("no {name} runs"))?;
+        child.with_context(|| format!("no {name} runs"))
+    }
+
+    /// Asks a process to end, and waits until it has; an end out of order is an error.
+    pub(crate) fn end(&mut self, name: &str) -> Result<()> {
+        let child = self.child(name)?;
         child.ask_to_end();
         child.end_in_order()
+    }
+
+    /// Ends a process with SIGKILL.
+    pub(crate) fn kill(&mut self, name: &str) -> Result<()> {
+        self.child(name)?.kill();
+        Ok(())
+    }
+
+    /// Starts a gateway again that has ended, and waits until it is ready.
+    pub(crate) fn start_again(&mut self, place: &Place, name: &str, interrupt: &Interrupt) -> Result<()> {
+        let gateway = place.gateways.iter().find(|gateway| gateway.name == name);
+        let gateway = gateway.with_context(|| format!("no gateway is called {name}"))?;
+        let child = self.child(name)?;
+        *child = services::gateway(place, gateway)?;
+        child.ready(interrupt)
     }
 
     /// Takes processes that were started, and waits until all are ready.

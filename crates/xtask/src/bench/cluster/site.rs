@@ -1,6 +1,6 @@
 //! The cluster that is measured, and what its parts have used.
 
-use std::{process::Command, time::Duration};
+use std::{net::SocketAddr, process::Command, time::Duration};
 
 use anyhow::{Context, Result, bail};
 
@@ -12,6 +12,9 @@ use crate::{
 
 /// So that a scenario needs not wait half a minute until a node stops following a room.
 const LINGER: (&str, &str) = ("STARLING_ROOMS__LINGER", "1s");
+
+/// Lines of `drain` where nobody waits for a balancer.
+pub(super) const AT_ONCE: &str = "readiness_delay = \"0s\"\nwindow = \"1s\"";
 
 /// See the module. It is stopped, and its data removed, with this value.
 pub(super) struct Site {
@@ -41,7 +44,8 @@ impl Used {
 }
 
 impl Site {
-    pub(super) fn start(rig: &Rig) -> Result<Self> {
+    /// Starts so many gateways, whose section `drain` has these lines.
+    pub(super) fn start(rig: &Rig, nodes: u16, drain: &str) -> Result<Self> {
         let interrupt = Interrupt::listen()?;
         let gateways: Vec<_> = LIMITS
             .iter()
@@ -50,10 +54,10 @@ impl Site {
             .collect();
         let settings = Settings {
             folder: "bench/cluster",
-            nodes: 3,
+            nodes,
             port: None,
             release: true,
-            drain: "readiness_delay = \"0s\"\nwindow = \"1s\"",
+            drain,
             gateways: &gateways,
             postgres: &["shared_preload_libraries=pg_stat_statements"],
         };
@@ -73,20 +77,53 @@ impl Site {
     /// The generator with a scenario's arguments: to the first gateway, or through nginx to all.
     pub(super) fn generator(&self, rig: &Rig, through_nginx: bool, args: &[&str]) -> Result<Command> {
         let first = self.place.gateways.first().context("a cluster has gateways")?;
-        let addr = if through_nginx {
-            self.place.nginx
-        } else {
-            first.addr
-        };
+        if through_nginx {
+            return Ok(self.generator_to(rig, &[self.place.nginx], args));
+        }
+        let mut command = self.generator_to(rig, &[first.addr], args);
+        command.args(["--server-pid", &self.cluster.pid(&first.name)?.to_string()]);
+        Ok(command)
+    }
+
+    /// The generator, whose connections take turns with these addresses.
+    pub(super) fn generator_to(&self, rig: &Rig, to: &[SocketAddr], args: &[&str]) -> Command {
+        let urls: Vec<String> = to.iter().map(|addr| format!("ws://{addr}/ws")).collect();
         let mut command = rig.loadtest();
         command
             .args(args)
-            .args(["--json", "--url", &format!("ws://{addr}/ws")])
+            .args(["--json", "--url", &urls.join(",")])
             .env("STARLING_AUTH__HS256_SECRET", &self.place.secret);
-        if !through_nginx {
-            command.args(["--server-pid", &self.cluster.pid(&first.name)?.to_string()]);
+        command
+    }
+
+    /// The addresses of the gateways.
+    pub(super) fn gateways(&self) -> Vec<SocketAddr> {
+        self.place.gateways.iter().map(|gateway| gateway.addr).collect()
+    }
+
+    /// The names of the gateways.
+    pub(super) fn names(&self) -> Vec<String> {
+        self.place
+            .gateways
+            .iter()
+            .map(|gateway| gateway.name.clone())
+            .collect()
+    }
+
+    /// Resident memory of all gateways.
+    pub(super) fn gateways_rss(&self) -> Result<u64> {
+        let of = |name: &String| usage::rss_bytes(self.cluster.pid(name)?);
+        self.names().iter().map(of).sum()
+    }
+
+    /// Ends a gateway and starts it again: in order, or by SIGKILL.
+    pub(super) fn restart(&mut self, name: &str, in_order: bool) -> Result<()> {
+        if in_order {
+            self.cluster.end(name)?;
+        } else {
+            self.cluster.kill(name)?;
         }
-        Ok(command)
+        self.cluster.start_again(&self.place, name, &self.interrupt)
     }
 
     pub(super) fn used(&self) -> Result<Used> {
