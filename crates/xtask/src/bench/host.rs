@@ -12,21 +12,26 @@ pub(super) fn describe(rig: &Rig, names: &[Name]) -> Result<String> {
     let kernel = shell::read(shell::command("uname").arg("-r"))?;
     let date = shell::read(shell::command("date").arg("+%Y-%m-%d"))?;
     let commit = shell::read(shell::command("git").args(["describe", "--always", "--dirty", "--abbrev=10"]))?;
+    let rounds = if names.iter().all(|name| name.is_one_run()) {
+        "one run".to_owned()
+    } else {
+        format!("medians of {} interleaved rounds", rig.rounds())
+    };
     let pinned = if rig.pin {
         "The servers were pinned to one core and the generators to another (`--pin`)."
     } else {
         "Nothing was pinned: servers and generators share the cores."
     };
     Ok(format!(
-        "Made by `{}` on {}, at commit {}: {} cores of {}, Linux {}, loopback, release build, medians of \
-         {} interleaved rounds. {pinned}\n",
+        "Made by `{}` on {}, at commit {}: {} cores of {}, Linux {}, loopback, release build, {}. \
+         {pinned}\n",
         rig.typed(names),
         date.trim(),
         commit.trim(),
         cores,
         model(&cpuinfo),
         kernel.trim(),
-        rig.rounds(),
+        rounds,
     ))
 }
 

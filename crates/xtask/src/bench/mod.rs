@@ -38,7 +38,7 @@ pub struct Args {
     /// The scenarios to run; all by default
     #[arg(value_name = "NAME")]
     names: Vec<Name>,
-    /// Fewer and shorter rounds: under 4 minutes instead of 16
+    /// Fewer and shorter rounds: under 10 minutes instead of 25
     #[arg(long)]
     quick: bool,
     /// Write the result into docs/benchmarks.md, for the sections of which every scenario is run
@@ -140,6 +140,11 @@ impl Name {
             Self::Jitter => Section::Jitter,
             Self::Restart => Section::Restart,
         }
+    }
+
+    /// Whether it is measured once, since a run is long.
+    fn is_one_run(self) -> bool {
+        matches!(self, Self::Crowd | Self::Jitter | Self::Restart)
     }
 
     fn typed(self) -> String {

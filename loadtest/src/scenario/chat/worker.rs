@@ -133,7 +133,9 @@ impl Run<'_> {
 
     /// Does what is due, and serves the connections, until then or until something happens.
     fn turn(&mut self, until: Instant) -> Result<()> {
-        while let Some(timer) = self.clients.timers.due(Instant::now()) {
+        // What becomes due meanwhile waits for the next turn: the sockets must not.
+        let now = Instant::now();
+        while let Some(timer) = self.clients.timers.due(now) {
             self.fire(timer)?;
         }
         self.work()?;

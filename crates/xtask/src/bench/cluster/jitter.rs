@@ -12,27 +12,11 @@ use super::{
     site::{AT_ONCE, Site},
 };
 
-const CLIENTS: usize = 10_000;
 const ROOMS: usize = 100;
 
-pub(super) const ARGS: [&str; 13] = [
-    "chat",
-    "--connections",
-    "10000",
-    "--rooms",
-    "100",
-    "--rate",
-    "2",
-    "--cut-every",
-    "15",
-    "--offline",
-    "2",
-    "--drain",
-    "30",
-];
-
 pub(in super::super) fn run(rig: &Rig) -> Result<String> {
-    let seconds = if rig.quick { 20 } else { 60 };
+    let (clients, seconds) = if rig.quick { (2_000, 20) } else { (10_000, 60) };
+    let (connections, rooms) = (clients.to_string(), ROOMS.to_string());
     let mut site = Site::start(rig, 2, AT_ONCE)?;
     let mut rows = Vec::new();
     for (name, in_order) in [("by SIGTERM", true), ("by SIGKILL", false)] {
@@ -44,8 +28,11 @@ pub(in super::super) fn run(rig: &Rig) -> Result<String> {
         });
         let page = page.to_str().context("the target folder has a name in UTF-8")?;
         let prefix = format!("jitter-{}", rows.len());
-        let more = ["--seconds", &time, "--html", page, "--prefix", &prefix];
-        let command = site.generator_to(rig, &site.gateways(), &[&ARGS[..], &more].concat());
+        let mut args = vec!["chat", "--connections", &connections, "--rooms", &rooms];
+        args.extend(["--rate", "2", "--seconds", &time, "--drain", "30"]);
+        args.extend(["--cut-every", "15", "--offline", "2"]);
+        args.extend(["--html", page, "--prefix", &prefix]);
+        let command = site.generator_to(rig, &site.gateways(), &args);
         let last = site.names().pop().context("a cluster has gateways")?;
         let chatted = chat::run(command, seconds / 2, || site.restart(&last, in_order))?;
         rows.push(row(name, &chatted));
@@ -57,7 +44,7 @@ pub(in super::super) fn run(rig: &Rig) -> Result<String> {
          | the gateway is ended | delivered | repeated | reordered | cut | ended with the gateway, moved before | \
          connect to replayed p50 / p99 / longest ms | send to deliver p50 / p99 ms |\n|---|---|---|---|---|---|---|---|\n{}\n\n\
          Connect to replayed is from the beginning of the connect to the last event that was missed.\n",
-        number(CLIENTS as f64),
+        number(f64::from(clients)),
         rows.join("\n")
     ))
 }
