@@ -139,19 +139,6 @@ impl Cluster {
         self.dial(self.nodes[n].addr, user).await.0
     }
 
-    /// Waits until nginx gives clients to a node that was away: some seconds after its last refusal. A deploy that
-    /// does not wait so long takes the next node away while this one is not asked.
-    pub(crate) async fn is_given_clients(&self, n: usize) {
-        let giving = async {
-            while self.client("probe").await.1 != n {
-                tokio::time::sleep(Duration::from_millis(100)).await;
-            }
-        };
-        tokio::time::timeout(DEADLINE, giving)
-            .await
-            .expect("nginx asks it again");
-    }
-
     /// Clients of these users through nginx, each at another node.
     pub(crate) async fn spread(&self, users: [&str; NODES]) -> [TestClient; NODES] {
         let mut places = BTreeSet::new();

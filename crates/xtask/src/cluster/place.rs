@@ -176,7 +176,7 @@ impl Place {
             folder.join("listen.conf"),
             format!("listen {} reuseport;\n", self.nginx),
         )?;
-        let server = |gateway: &Gateway| format!("server {} max_fails=1 fail_timeout=5s;\n", gateway.addr);
+        let server = |gateway: &Gateway| format!("server {} max_fails=0;\n", gateway.addr);
         let upstream: String = self.gateways.iter().map(server).collect();
         fs::write(folder.join("upstream.conf"), upstream)?;
         Ok(())
