@@ -53,8 +53,7 @@ pub(super) fn run(rig: &Rig, site: &mut Site) -> Result<String> {
         "### When nobody says anything\n\n{} gateways, over {:.0} s each. CPU is that of a whole core.\n\n\
          | | CPU of a gateway | CPU of Redis | CPU of Postgres | commands of a gateway to Redis a second | sweeps of a \
          gateway a second | Postgres time for a sweep |\n|---|---|---|---|---|---|---|\n{}\n{}\n{}\n\n\
-         A gateway renews one lease, whatever the number of its users: they cost Redis no command. The gateways' CPU for them \
-         is that of their pings, one each 25 s.\n",
+         A gateway renews one lease, whatever the number of its users: they cost Redis no command.\n",
         site.place.gateways.len(),
         seconds.as_secs_f64(),
         row("nobody connected", &idle, nodes),
