@@ -126,7 +126,7 @@ fn clients() -> Result<Option<&'static str>> {
         return Ok(None);
     }
     if shell::find("npm", &[]).is_none() {
-        bail!("the tests of {FOLDER}/ need npm: install Node.js 20 or later, and run this again");
+        bail!("the tests of {FOLDER}/ need npm: install Node.js 20.19 or later, and run this again");
     }
     Ok(Some(FOLDER))
 }

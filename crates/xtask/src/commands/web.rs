@@ -89,7 +89,7 @@ pub fn check() -> Result<()> {
 
 fn build(installed: bool) -> Result<()> {
     if shell::find("npm", &[]).is_none() {
-        bail!("the web app is built by npm: install Node.js 20 or later, and run this again");
+        bail!("the web app is built by npm: install Node.js 20.19 or later, and run this again");
     }
     let npm = |args: &[&str]| {
         let mut npm = shell::command("npm");
