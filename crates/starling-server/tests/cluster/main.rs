@@ -3,6 +3,8 @@
 #[path = "../../../starling-gateway/tests/e2e/running.rs"]
 mod running;
 
+mod reordered;
+
 use std::{
     sync::{
         Arc,
@@ -26,7 +28,22 @@ struct Harness {
     config: ClusterConfig,
     nodes: AtomicU32,
     /// Stopped when the last case of this process is done.
-    _servers: (Arc<PostgresFixture>, Arc<RedisFixture>),
+    servers: (Arc<PostgresFixture>, Arc<RedisFixture>),
+}
+
+impl Harness {
+    fn redis_port(&self) -> u16 {
+        self.servers.1.port()
+    }
+
+    /// The same Redis by way of another port.
+    fn redis_at(&self, port: u16) -> RedisConfig {
+        let there = RedisConfig::single(&format!("redis://127.0.0.1:{port}/0"));
+        RedisConfig {
+            urls: there.urls,
+            ..self.config.redis.clone()
+        }
+    }
 }
 
 async fn harness() -> Harness {
@@ -51,7 +68,7 @@ async fn harness() -> Harness {
     Harness {
         config,
         nodes: AtomicU32::new(0),
-        _servers: (postgres, redis),
+        servers: (postgres, redis),
     }
 }
 
