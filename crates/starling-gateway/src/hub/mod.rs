@@ -2,7 +2,7 @@
 //! events go out in one order.
 //!
 //! What a shard decides is a pure state machine: it is told something at a moment, writes to the sockets of members, and
-//! says what it wants done ([`Ask`]). The task around it only carries that out.
+//! says what it wants done ([`Ask`](context::Ask)). The task around it only carries that out.
 //!
 //! | module | what it holds |
 //! |---|---|
