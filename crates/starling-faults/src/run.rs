@@ -152,17 +152,24 @@ impl Run {
             let outcome = injected.why_not.clone().unwrap_or_else(|| "injected".into());
             let counts = &self.cast.counts;
             line(format_args!(
-                "{:>7.1} s  {n:>3}/{of} {:<26} {outcome}   [sent {}, acked {}, delivered {}, connections {}]",
+                "{:>7.1} s  {n:>3}/{of} {:<26} {outcome}   [sent {}, acked {}, delivered {}, connections {}, node-0 {} MiB]",
                 self.cast.started.elapsed().as_secs_f64(),
                 injected.name,
                 counts.sent.load(Relaxed),
                 counts.acked.load(Relaxed),
                 counts.delivered.load(Relaxed),
                 counts.connected.load(Relaxed),
+                self.resident() >> 20,
             ));
             self.injected.push(injected);
         }
         self.sample_for(step.calm).await
+    }
+
+    /// What the gateway that is spared holds in memory, as of the last sample.
+    fn resident(&self) -> u64 {
+        let last = self.vitals.last().and_then(|vitals| vitals.nodes[0]);
+        last.map_or(0, |node| node.resident)
     }
 
     async fn inject(&self, chosen: &Chosen) -> Injected {

@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeSet, HashMap};
 
+use tokio::time::Duration;
+
 use super::{Evidence, Violation};
 use crate::client::history::{History, Mine, Room, Seen, Source, What};
 
@@ -68,16 +70,18 @@ enum Wrong {
 
 /// Walks the streams of a device: behind each cursor the next event is the next seq, unless the server has told a gap.
 /// A stream ends with its connection, or with the event that ends the membership.
-fn walk(history: &History, mut wrong: impl FnMut(Seen, Wrong)) {
+fn walk(history: &History, known: &Known, mut wrong: impl FnMut(Seen, Wrong)) {
     let mut next: HashMap<Room, u64> = HashMap::new();
-    // Where a room stood when it was followed: an end of the membership before that is replayed history.
-    let mut member_at: HashMap<Room, u64> = HashMap::new();
+    // When a room was asked for: an end of the membership that was known by then is replayed history.
+    let mut asked: HashMap<Room, Duration> = HashMap::new();
     for entry in &history.entries {
         match &entry.what {
             What::Lost { .. } => next.clear(),
-            What::Follows { room, after, head } => {
+            What::Asked { room } => {
+                asked.insert(*room, entry.at);
+            }
+            What::Follows { room, after, .. } => {
                 next.insert(*room, after + 1);
-                member_at.insert(*room, *head);
             }
             What::Gap { room, to, rewind, .. } => {
                 if let Some(next) = next.get_mut(room) {
@@ -101,7 +105,9 @@ fn walk(history: &History, mut wrong: impl FnMut(Seen, Wrong)) {
                         *next = (*next).max(seen.seq + 1);
                     }
                 }
-                if *mine == Mine::Ends && member_at.get(&seen.room).is_none_or(|head| seen.seq > *head) {
+                let key = (seen.room, seen.seq);
+                let was_known = known.get(&key).is_some_and(|at| Some(at) < asked.get(&seen.room));
+                if *mine == Mine::Ends && !was_known {
                     next.remove(&seen.room);
                 }
             }
@@ -110,14 +116,39 @@ fn walk(history: &History, mut wrong: impl FnMut(Seen, Wrong)) {
     }
 }
 
+/// When an event that ends a membership was seen first, by anybody, or acknowledged to whoever caused it.
+type Known = HashMap<(Room, u64), Duration>;
+
+fn ends_known(evidence: &Evidence) -> Known {
+    let mut known = Known::new();
+    for entry in evidence.histories.iter().flat_map(|history| &history.entries) {
+        let (room, seq) = match &entry.what {
+            What::Event { seen, .. } => (seen.room, seen.seq),
+            What::Done { room, seq, .. } | What::Left { room, seq } => (*room, *seq),
+            _ => continue,
+        };
+        let ends = |kind: &str| matches!(kind, "member_kicked" | "member_left");
+        if evidence
+            .truth
+            .get(room, seq)
+            .is_some_and(|logged| ends(&logged.kind))
+        {
+            let at = known.entry((room, seq)).or_insert(entry.at);
+            *at = (*at).min(entry.at);
+        }
+    }
+    known
+}
+
 fn of_streams(
     evidence: &Evidence,
     check: &'static str,
     tell: impl Fn(Seen, Wrong) -> Option<String>,
 ) -> Vec<Violation> {
     let mut found = Vec::new();
+    let known = ends_known(evidence);
     for history in &evidence.histories {
-        walk(history, |seen, wrong| {
+        walk(history, &known, |seen, wrong| {
             if let Some(what) = tell(seen, wrong) {
                 found.push(
                     Violation::new(check, what)

@@ -305,14 +305,21 @@ fn what_comes_behind_a_kick_is_found() {
     let mut kicked = vec![lost(), follows(3), came(4, Source::Pushed, Mine::Ends), got(5)];
     let after = doctored(|evidence| reader(evidence, kicked.clone()));
     assert_eq!(after, ["after-kick"].into());
-    let replayed = What::Follows {
-        room: ROOM,
-        after: 3,
-        head: 4,
-    };
-    let back = [&[lost(), replayed][..], &kicked[2..]].concat();
+    let back = [
+        &[lost(), What::Asked { room: ROOM }, follows(3)][..],
+        &kicked[2..],
+    ]
+    .concat();
+    let history = doctored(|evidence| {
+        evidence.truth.rooms[0][3].kind = "member_kicked".into();
+        reader(evidence, back);
+        // The other device has seen it long before this one asked.
+        for entry in &mut evidence.histories[1].entries {
+            entry.at += Duration::from_secs(1);
+        }
+    });
     assert!(
-        doctored(|evidence| reader(evidence, back)).is_empty(),
+        !history.contains("after-kick"),
         "an end before the return is history"
     );
     kicked.insert(3, follows(4));
@@ -326,15 +333,37 @@ fn messages_of_one_device_out_of_order_are_found_unless_one_was_refused() {
         (entries[3].what, entries[5].what) = (acked("a", 3), acked("b", 2));
     };
     assert!(doctored(swap).contains("device-order"));
-    let refused_first = doctored(|evidence| {
+    // The one that was stored later was refused in between.
+    let again = |evidence: &mut Evidence, between: Vec<What>, at: usize| {
         swap(evidence);
-        let again = [refused("a"), sent("a")].map(|what| Entry {
+        let between = between.into_iter().map(|what| Entry {
             at: Duration::ZERO,
             what,
         });
-        evidence.histories[0].entries.splice(3..3, again);
-    });
+        evidence.histories[0].entries.splice(at..at, between);
+    };
+    let refused_first = doctored(|evidence| again(evidence, vec![refused("a"), sent("a")], 3));
     assert!(!refused_first.contains("device-order"));
+    // Perhaps it was, and the connection ended before the refusal came: the other was stored at its first attempt.
+    let came_again = |repeats: &'static [&'static str]| {
+        doctored(|evidence| {
+            again(evidence, vec![lost(), sent("a"), sent("b")], 3);
+            for entry in &mut evidence.histories[0].entries {
+                if let What::Acked {
+                    duplicate, client_id, ..
+                } = &mut entry.what
+                {
+                    *duplicate = repeats.contains(&client_id.as_str());
+                }
+            }
+        })
+    };
+    assert!(!came_again(&["b"]).contains("device-order"));
+    assert!(
+        came_again(&["a", "b"]).contains("device-order"),
+        "both at their first attempt"
+    );
+    assert!(came_again(&[]).contains("device-order"), "both at their last");
     let twins = doctored(|evidence| {
         swap(evidence);
         let twin = What::Sent {

@@ -461,7 +461,10 @@ impl Device {
                 }
             }
             Asked::Leave(room) => {
-                self.note(What::Left { room: number(room) });
+                self.note(What::Left {
+                    room: number(room),
+                    seq: data["seq"].as_u64().unwrap_or_default(),
+                });
                 self.out(room);
             }
             Asked::Page(room) => {

@@ -99,8 +99,8 @@ pub(crate) enum What {
         to: u64,
         rewind: bool,
     },
-    /// The device left, by its own word.
-    Left { room: Room },
+    /// The device left, by its own word; 0 where it was no member.
+    Left { room: Room, seq: u64 },
     /// The read marker was asked to move.
     MarkAsked { room: Room, seq: u64 },
     /// It moved.
@@ -120,7 +120,7 @@ impl What {
             | Self::Follows { room, .. }
             | Self::NotFollowing { room, .. }
             | Self::Gap { room, .. }
-            | Self::Left { room }
+            | Self::Left { room, .. }
             | Self::MarkAsked { room, .. }
             | Self::Marked { room, .. } => Some(*room),
             Self::Event { seen, .. } => Some(seen.room),
@@ -167,7 +167,7 @@ impl fmt::Display for What {
                     if *rewind { ", rewritten" } else { "" }
                 )
             }
-            Self::Left { .. } => write!(f, "left"),
+            Self::Left { seq, .. } => write!(f, "left by {seq}"),
             Self::MarkAsked { seq, .. } => write!(f, "marks {seq} as read"),
             Self::Marked { seq, .. } => write!(f, "marked {seq} as read"),
         }
