@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
 use starling_core::{Cursor, EventBody, Timestamp, UserId};
-use starling_protocol::Codec;
+use starling_protocol::{Codec, event::Gap};
 use tokio::time::Instant;
 
 use super::{
@@ -255,8 +255,19 @@ impl<K: Socket> Room<K> {
         if let Some(member) = self.remove(key) {
             member.session.forget_room(&self.id);
             if !matches!(member.mode, Mode::Live) {
-                // What they were behind with is theirs no more; that it ended is.
+                // What they were behind with is theirs no more; that it was left out, and that it ended, is.
                 let conn = &member.session.conn;
+                let (from, to) = (member.pos + 1, event.seq() - 1);
+                if from <= to {
+                    let gap = Gap {
+                        room_id: self.id.clone(),
+                        from,
+                        to,
+                        rewind_to: None,
+                        cursor: event.event.cursor(),
+                    };
+                    conn.send_event("gap", &gap, Class::Reply);
+                }
                 conn.send(event.frame(conn.codec), Class::Reply);
             }
         }

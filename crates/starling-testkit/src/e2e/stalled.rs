@@ -200,6 +200,7 @@ async fn the_kicked_hear_nothing_of_what_they_were_behind_with(stage: &Stage<'_>
         }
         owner.settled().await;
         let came = reading.await.expect("the client reads");
+        assert_nothing_is_left_out_without_a_word(&came);
         let came = durable_of(&came, "r");
         let (last, before) = came.split_last().expect("some came");
         assert_eq!(last["type"], "member_kicked", "they are told");
@@ -207,6 +208,22 @@ async fn the_kicked_hear_nothing_of_what_they_were_behind_with(stage: &Stage<'_>
             before.iter().all(|event| event["type"] != "member_kicked"),
             "once"
         );
+    }
+}
+
+/// Every event is the next one, or a `gap` has said what is not there.
+fn assert_nothing_is_left_out_without_a_word(came: &[Value]) {
+    let mut next = None;
+    for envelope in came.iter().filter(|envelope| envelope["data"]["roomId"] == "r") {
+        let data = &envelope["data"];
+        if envelope["type"] == "gap" {
+            assert_eq!(Some(number(data, "from")), next, "{envelope}");
+            next = Some(number(data, "to") + 1);
+        } else if data["eventId"].is_string() {
+            let seq = number(data, "seq");
+            assert_eq!(seq, next.unwrap_or(seq), "{envelope}");
+            next = Some(seq + 1);
+        }
     }
 }
 
