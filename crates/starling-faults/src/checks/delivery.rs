@@ -9,6 +9,9 @@ use tokio::time::Duration;
 use super::Evidence;
 use crate::client::history::{Room, What};
 
+/// What a time is counted as at most, in milliseconds: no run is so long.
+const LONGEST: u64 = 24 * 3600 * 1000;
+
 /// See the module.
 pub(crate) struct Account {
     /// Acknowledged, each once.
@@ -47,7 +50,7 @@ impl Account {
                 came.entry(key).or_default().push(at);
             }
         }
-        let empty = || Histogram::new(3).expect("three digits are allowed");
+        let empty = || Histogram::new_with_max(LONGEST, 3).expect("three digits of so many are allowed");
         let mut account = Self {
             acked: acked.len(),
             stable: 0,
