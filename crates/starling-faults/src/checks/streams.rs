@@ -74,14 +74,17 @@ fn walk(history: &History, known: &Known, mut wrong: impl FnMut(Seen, Wrong)) {
     let mut next: HashMap<Room, u64> = HashMap::new();
     // When a room was asked for: an end of the membership that was known by then is replayed history.
     let mut asked: HashMap<Room, Duration> = HashMap::new();
+    // So is one up to where the room stood when it was followed: only members may.
+    let mut member_at: HashMap<Room, u64> = HashMap::new();
     for entry in &history.entries {
         match &entry.what {
             What::Lost { .. } => next.clear(),
             What::Asked { room } => {
                 asked.insert(*room, entry.at);
             }
-            What::Follows { room, after, .. } => {
+            What::Follows { room, after, head } => {
                 next.insert(*room, after + 1);
+                member_at.insert(*room, *head);
             }
             What::Gap { room, to, rewind, .. } => {
                 if let Some(next) = next.get_mut(room) {
@@ -107,7 +110,8 @@ fn walk(history: &History, known: &Known, mut wrong: impl FnMut(Seen, Wrong)) {
                 }
                 let key = (seen.room, seen.seq);
                 let was_known = known.get(&key).is_some_and(|at| Some(at) < asked.get(&seen.room));
-                if *mine == Mine::Ends && !was_known {
+                let is_history = was_known || member_at.get(&seen.room).is_some_and(|head| seen.seq <= *head);
+                if *mine == Mine::Ends && !is_history {
                     next.remove(&seen.room);
                 }
             }

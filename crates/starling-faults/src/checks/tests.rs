@@ -327,6 +327,16 @@ fn what_comes_behind_a_kick_is_found() {
         !history.contains("after-kick"),
         "an end before the return is history"
     );
+    let at_the_head = What::Follows {
+        room: ROOM,
+        after: 3,
+        head: 5,
+    };
+    let back = [&[lost(), at_the_head][..], &kicked[2..]].concat();
+    assert!(
+        doctored(|evidence| reader(evidence, back)).is_empty(),
+        "so is one before the head of who follows as a member"
+    );
     kicked.insert(3, follows(4));
     assert!(doctored(|evidence| reader(evidence, kicked)).is_empty());
 }
