@@ -187,11 +187,13 @@ pub(crate) async fn run_desk(node: Arc<Node>) {
     // Users of whom this node said that they are here; of others, whom somebody here watched, it has nothing to say.
     let mut here: HashSet<UserId> = HashSet::new();
     let mut again: Vec<UserId> = Vec::new();
+    // Users of whom the store was not told: it did not answer. At most those who are or were here.
+    let mut unsaid: HashSet<UserId> = HashSet::new();
     let mut step = 1;
     loop {
         let far = Instant::now() + Duration::from_secs(3600);
         let next = graces.first_key_value().map_or(far, |((at, _), ())| *at);
-        let next = if again.is_empty() {
+        let next = if again.is_empty() && unsaid.is_empty() {
             next
         } else {
             next.min(Instant::now() + STEP)
@@ -203,6 +205,10 @@ pub(crate) async fn run_desk(node: Arc<Node>) {
         }
         if desk.assert_all.swap(false, Relaxed) {
             again = node.users.all_users();
+            step = again.len().div_ceil(STEPS).max(1);
+        }
+        if again.is_empty() && !unsaid.is_empty() {
+            again.extend(unsaid.drain());
             step = again.len().div_ceil(STEPS).max(1);
         }
         let mut asserted = Vec::new();
@@ -239,13 +245,25 @@ pub(crate) async fn run_desk(node: Arc<Node>) {
                 .map(|user| (user, None)),
         );
         let some = again.len().min(step);
-        asserted.extend(
-            again
-                .drain(..some)
-                .filter_map(|user| add_up(&node, &user).map(|p| (user, Some(p)))),
-        );
+        for user in again.drain(..some) {
+            match add_up(&node, &user) {
+                Some(presence) => asserted.push((user, Some(presence))),
+                None if !in_grace.contains_key(&user) && here.remove(&user) => asserted.push((user, None)),
+                // Its grace ends first, or nothing is said of it.
+                None => {}
+            }
+        }
         for chunk in asserted.chunks(CHUNK) {
-            assert(&node, chunk).await;
+            if assert(&node, chunk).await {
+                continue;
+            }
+            for (user, presence) in chunk {
+                unsaid.insert(user.clone());
+                if presence.is_none() {
+                    // What it said before still stands, as long as its lease does.
+                    here.insert(user.clone());
+                }
+            }
         }
     }
 }
@@ -264,7 +282,8 @@ async fn unfollow(node: &Node, users: &[UserId]) {
     }
 }
 
-async fn assert(node: &Node, users: &[(UserId, Option<NodePresence>)]) {
+/// Says what is so of these users; `false` when the store was not told.
+async fn assert(node: &Node, users: &[(UserId, Option<NodePresence>)]) -> bool {
     let gone: Vec<_> = users
         .iter()
         .filter(|(_, presence)| presence.is_none())
@@ -272,10 +291,13 @@ async fn assert(node: &Node, users: &[(UserId, Option<NodePresence>)]) {
         .collect();
     seen(node, gone).await;
     match node.backend.presence.assert(users).await {
-        Ok(changes) => tell(node, changes),
+        Ok(changes) => {
+            tell(node, changes);
+            true
+        }
         Err(error) => {
             tracing::debug!(error = &error as &dyn std::error::Error, "cannot assert presence");
-            // Everything is asserted again when the store is back: the renewal of the lease finds out.
+            false
         }
     }
 }
