@@ -151,7 +151,7 @@ export class Nginx {
       chmodSync(place, 0o755);
       for (const name of ["nginx.conf", "conf.d"]) symlinkSync(join(NGINX, name), join(place, name));
       const upstream = gateways.map(
-        (gateway) => `server 127.0.0.1:${gateway} max_fails=1 fail_timeout=1s;\n`,
+        (gateway) => `server 127.0.0.1:${gateway} max_fails=0;\n`,
       );
       writeFileSync(join(place, "upstream.conf"), upstream.join(""));
       writeFileSync(join(place, "listen.conf"), `listen 127.0.0.1:${port};\n`);
