@@ -150,9 +150,7 @@ export class Nginx {
       // Its workers run as another user where the master is root.
       chmodSync(place, 0o755);
       for (const name of ["nginx.conf", "conf.d"]) symlinkSync(join(NGINX, name), join(place, name));
-      const upstream = gateways.map(
-        (gateway) => `server 127.0.0.1:${gateway} max_fails=0;\n`,
-      );
+      const upstream = gateways.map((gateway) => `server 127.0.0.1:${gateway} max_fails=0;\n`);
       writeFileSync(join(place, "upstream.conf"), upstream.join(""));
       writeFileSync(join(place, "listen.conf"), `listen 127.0.0.1:${port};\n`);
       // Killed, the master would leave its workers behind.
