@@ -181,7 +181,7 @@ pub(crate) fn vitals(evidence: &Evidence) -> String {
         if let Some((middle, end)) = bounds_of_memory(&evidence.vitals, n) {
             let _ = write!(
                 text,
-                "; medians of the middle and last third {} and {} MiB",
+                "; the lowest tenth of the middle and last third {} and {} MiB",
                 middle >> 20,
                 end >> 20
             );
