@@ -392,3 +392,19 @@ fn check_after_restart(folder: &Path, acked: &Acked) {
     assert_eq!(client.history(), *acked);
     client.check_dense();
 }
+
+#[test]
+fn a_collector_that_hangs_does_not_hold_a_node_that_stops() {
+    // The kernel takes its connections, and nobody ever answers.
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let endpoint = format!("http://{}", silent.local_addr().unwrap());
+    let folder = tempfile::tempdir().unwrap();
+    let variables = [
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint.as_str()),
+        ("STARLING_TELEMETRY__LOG_LEVEL", "info,starling=debug"),
+    ];
+    let server = Server::start(free_addr(), folder.path(), &variables);
+    let log = server.log.clone();
+    assert!(server.terminate().success());
+    log.wait_for("the last metrics are lost", 1);
+}

@@ -7,12 +7,14 @@ use prost::Message;
 use reqwest::Client;
 use starling_core::{Clock, Timestamp};
 use starling_gateway::Gateway;
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::time::{MissedTickBehavior, interval, timeout};
 
 use super::{families, otlp::Collector};
 
 /// How long one request to the collector may take.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// How long the last one may take, when the process ends: a collector that hangs must not hold a drained node.
+const LAST: Duration = Duration::from_secs(2);
 
 /// Why metrics did not reach the collector.
 #[derive(Debug, thiserror::Error)]
@@ -61,13 +63,15 @@ impl Push {
         }
     }
 
-    /// Sends what there is to tell at the end.
+    /// Sends what there is to tell at the end; gives up after two seconds.
     pub(crate) async fn finish(&self, gateway: &Gateway) {
-        if let Err(error) = self.push(gateway).await {
-            tracing::debug!(
+        match timeout(LAST, self.push(gateway)).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::debug!(
                 error = &error as &dyn std::error::Error,
                 "the last metrics did not reach the collector"
-            );
+            ),
+            Err(_) => tracing::debug!("the collector did not answer; the last metrics are lost"),
         }
     }
 
