@@ -3,7 +3,7 @@
 //! Time is tokio's: it never jumps with the wall clock, and tests pause it.
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::{BTreeSet, HashMap, HashSet},
     sync::Arc,
     time::Duration,
 };
@@ -12,7 +12,7 @@ use async_trait::async_trait;
 use parking_lot::Mutex;
 use starling_core::{
     NodeId, RoomId, Timestamp, UserId,
-    ports::{Directory, Presence, PresenceChange, Renewal, Unavailable},
+    ports::{Directory, Presence, PresenceChange, Reaped, Renewal, Unavailable},
     presence::{NodePresence, UserPresence, combine},
 };
 use tokio::time::Instant;
@@ -34,10 +34,34 @@ struct Words {
     /// The present lease of each node, and when it ends.
     nodes: HashMap<NodeId, (Lease, Instant)>,
     /// What was said of each user, void words included until they are reaped.
-    users: HashMap<UserId, Vec<(Lease, NodePresence)>>,
+    users: HashMap<UserId, Vec<Word>>,
+    /// Users whom nodes that stopped have handed over, by when the word on them ends.
+    handed_over: BTreeSet<(Instant, UserId)>,
     rooms: HashMap<RoomId, Vec<(Lease, u32)>>,
     /// Of whom and what each lease spoke, to clean up after it.
     spoken: HashMap<Lease, Spoken>,
+}
+
+struct Word {
+    lease: Lease,
+    /// Handed over: it counts until then, with the lease or without.
+    until: Option<Instant>,
+    said: NodePresence,
+}
+
+/// What counts at some time.
+struct Standing {
+    leases: HashSet<Lease>,
+    now: Instant,
+}
+
+impl Standing {
+    fn counts(&self, word: &Word) -> bool {
+        match word.until {
+            Some(until) => until > self.now,
+            None => self.leases.contains(&word.lease),
+        }
+    }
 }
 
 #[derive(Clone, Default)]
@@ -74,30 +98,40 @@ impl Words {
         self.leases
     }
 
-    /// The leases that hold now.
-    fn live(&self, now: Instant) -> HashSet<Lease> {
+    fn standing(&self, now: Instant) -> Standing {
         let live = self.nodes.values().filter(|(_, until)| *until > now);
-        live.map(|(lease, _)| *lease).collect()
+        Standing {
+            leases: live.map(|(lease, _)| *lease).collect(),
+            now,
+        }
     }
 
-    /// What the words on a user add up to, of those leases that the filter lets through.
-    fn sum(&self, user: &UserId, seen: Option<Timestamp>, holds: impl Fn(Lease) -> bool) -> UserPresence {
+    /// What the words on a user add up to, of those that the filter lets through.
+    fn sum(&self, user: &UserId, seen: Option<Timestamp>, counts: impl Fn(&Word) -> bool) -> UserPresence {
         let words = self.users.get(user).into_iter().flatten();
         let words: Vec<_> = words
-            .filter(|(lease, _)| holds(*lease))
-            .map(|(_, word)| word.clone())
+            .filter(|word| counts(word))
+            .map(|word| word.said.clone())
             .collect();
         combine(user, &words, seen)
     }
 
-    /// Sets or takes back what a lease says of a user. After a lease was cleaned up nothing is kept of it.
+    /// Sets or takes back what a lease says of a user. After a lease was cleaned up nothing is kept of it. Who is here
+    /// needs no more what others have handed over.
     fn say(&mut self, lease: Lease, user: &UserId, word: Option<&NodePresence>) {
         let Some(spoken) = self.spoken.get_mut(&lease) else {
             return;
         };
         let words = self.users.entry(user.clone()).or_default();
-        words.retain(|(of, _)| *of != lease);
-        words.extend(word.map(|word| (lease, word.clone())));
+        words.retain(|other| match other.until {
+            Some(_) => word.is_none(),
+            None => other.lease != lease,
+        });
+        words.extend(word.map(|said| Word {
+            lease,
+            until: None,
+            said: said.clone(),
+        }));
         if words.is_empty() {
             self.users.remove(user);
         }
@@ -105,6 +139,17 @@ impl Words {
             spoken.users.insert(user.clone());
         } else {
             spoken.users.remove(user);
+        }
+    }
+
+    /// Gives what a lease says of a user an end of its own.
+    fn hand_over(&mut self, lease: Lease, user: &UserId, until: Instant) {
+        let mut words = self.users.get_mut(user).into_iter().flatten();
+        let own = words.find(|word| word.lease == lease && word.until.is_none());
+        if let (Some(word), Some(spoken)) = (own, self.spoken.get_mut(&lease)) {
+            word.until = Some(until);
+            spoken.users.remove(user);
+            self.handed_over.insert((until, user.clone()));
         }
     }
 
@@ -126,18 +171,21 @@ impl Words {
     }
 }
 
-/// Cleaning up after dead leases.
+/// Cleaning up after dead leases, and where what was handed over has ended.
 impl Words {
-    /// Users of whom dead leases spoke.
+    /// Users of whom dead leases spoke, or whose time has ended.
     fn abandoned(&self, now: Instant) -> Vec<UserId> {
-        let live = self.live(now);
+        let live = self.standing(now).leases;
         let dead = self.spoken.iter().filter(|(lease, _)| !live.contains(lease));
-        let users: HashSet<_> = dead.flat_map(|(_, spoken)| &spoken.users).collect();
+        let users = dead.flat_map(|(_, spoken)| &spoken.users);
+        let ended = self.handed_over.iter().take_while(|(end, _)| *end <= now);
+        let users: HashSet<_> = users.chain(ended.map(|(_, user)| user)).collect();
         users.into_iter().cloned().collect()
     }
 
-    fn reap(&mut self, seen: &HashMap<UserId, Option<Timestamp>>, now: Instant) -> Vec<PresenceChange> {
-        let live = self.live(now);
+    fn reap(&mut self, seen: &HashMap<UserId, Option<Timestamp>>, now: Instant) -> Reaped {
+        let standing = self.standing(now);
+        let live = &standing.leases;
         self.nodes.retain(|_, (lease, _)| live.contains(lease));
         let dead: Vec<Lease> = self
             .spoken
@@ -145,23 +193,36 @@ impl Words {
             .copied()
             .filter(|lease| !live.contains(lease))
             .collect();
-        let mut users = HashMap::<UserId, PresenceChange>::new();
+        let mut users = HashSet::new();
         for lease in &dead {
             let spoken = self.spoken.get(lease).cloned().unwrap_or_default();
             for room in &spoken.rooms {
                 self.count(*lease, room, 0);
             }
-            for user in spoken.users {
-                let seen = seen.get(&user).copied().flatten();
-                let before = self.sum(&user, seen, |_| true);
-                self.say(*lease, &user, None);
-                let now = self.sum(&user, seen, |lease| live.contains(&lease));
-                // Spoken of by several dead leases: what all of them said came before.
-                users.entry(user).or_insert(PresenceChange { before, now });
-            }
+            users.extend(spoken.users);
             self.spoken.remove(lease);
         }
-        users.into_values().collect()
+        let is_due = |(end, _): &(Instant, UserId)| *end <= now;
+        while self.handed_over.first().is_some_and(is_due) {
+            users.extend(self.handed_over.pop_first().map(|(_, user)| user));
+        }
+        let changes = users.into_iter().filter_map(|user| {
+            let seen = seen.get(&user).copied().flatten();
+            let before = self.sum(&user, seen, |_| true);
+            let words = self.users.get_mut(&user)?;
+            let said = words.len();
+            words.retain(|word| standing.counts(word));
+            let ended = words.len() < said;
+            if words.is_empty() {
+                self.users.remove(&user);
+            }
+            let now = self.sum(&user, seen, |_| true);
+            ended.then_some(PresenceChange { before, now })
+        });
+        Reaped {
+            changes: changes.collect(),
+            next: self.handed_over.first().map(|(end, _)| end.duration_since(now)),
+        }
     }
 }
 
@@ -205,12 +266,12 @@ impl Presence for EmbeddedPresence {
         let seen = self.seen(users.iter().map(|(user, _)| user)).await?;
         let lease = *self.lease.lock();
         let mut words = self.board.words.lock();
-        let live = words.live(Instant::now());
+        let standing = words.standing(Instant::now());
         let mut changes = Vec::with_capacity(users.len());
         for ((user, word), seen) in users.iter().zip(seen) {
-            let before = words.sum(user, seen, |lease| live.contains(&lease));
+            let before = words.sum(user, seen, |word| standing.counts(word));
             words.say(lease, user, word.as_ref());
-            let now = words.sum(user, seen, |lease| live.contains(&lease));
+            let now = words.sum(user, seen, |word| standing.counts(word));
             changes.push(PresenceChange { before, now });
         }
         Ok(changes)
@@ -219,8 +280,8 @@ impl Presence for EmbeddedPresence {
     async fn lookup(&self, users: &[UserId]) -> Result<Vec<UserPresence>, Unavailable> {
         let seen = self.seen(users.iter()).await?;
         let words = self.board.words.lock();
-        let live = words.live(Instant::now());
-        let sum = |(user, seen)| words.sum(user, seen, |lease| live.contains(&lease));
+        let standing = words.standing(Instant::now());
+        let sum = |(user, seen)| words.sum(user, seen, |word| standing.counts(word));
         Ok(users.iter().zip(seen).map(sum).collect())
     }
 
@@ -241,7 +302,19 @@ impl Presence for EmbeddedPresence {
         }
     }
 
-    async fn reap(&self) -> Result<Vec<PresenceChange>, Unavailable> {
+    async fn hand_over(&self, users: &[(UserId, Duration)]) -> Result<(), Unavailable> {
+        let lease = *self.lease.lock();
+        let mut words = self.board.words.lock();
+        let now = Instant::now();
+        if words.standing(now).leases.contains(&lease) {
+            for (user, left) in users {
+                words.hand_over(lease, user, now + *left);
+            }
+        }
+        Ok(())
+    }
+
+    async fn reap(&self) -> Result<Reaped, Unavailable> {
         let users = self.board.words.lock().abandoned(Instant::now());
         let seen = self.board.directory.last_seen(&users).await?;
         let seen: HashMap<_, _> = users.into_iter().zip(seen).collect();
@@ -260,7 +333,7 @@ impl Presence for EmbeddedPresence {
 
     async fn room_counts(&self, rooms: &[RoomId]) -> Result<Vec<u32>, Unavailable> {
         let words = self.board.words.lock();
-        let live = words.live(Instant::now());
+        let live = words.standing(Instant::now()).leases;
         let count = |room| {
             let counts = words.rooms.get(room).into_iter().flatten();
             counts

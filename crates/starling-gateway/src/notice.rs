@@ -43,6 +43,8 @@ pub(crate) enum Notice {
     },
     /// Close every session of a user.
     Disconnect { user: UserId, code: u16 },
+    /// A node that stops has handed its users over: somebody is to tell when that ends.
+    HandedOver,
 }
 
 const ORIGIN: usize = 8;

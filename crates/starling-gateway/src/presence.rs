@@ -2,7 +2,8 @@
 //! those who watch.
 //!
 //! Sessions only mark their user as touched; one task looks at what they add up to, in batches. A user whose last
-//! session here has ended stays as they were for the grace, so that a page reload is no flicker.
+//! session here has ended stays as they were for the grace, so that a page reload is no flicker; when the node stops,
+//! what is left of the grace is handed over to the shared presence.
 
 use std::{
     collections::{BTreeMap, HashMap, HashSet},
@@ -16,7 +17,7 @@ use std::{
 use parking_lot::Mutex;
 use starling_core::{
     UserId,
-    ports::{PresenceChange, Renewal, Topic},
+    ports::{PresenceChange, Renewal, Topic, Unavailable},
     presence::{NodePresence, Status, UserPresence},
 };
 use starling_protocol::event::PresenceChanged;
@@ -28,6 +29,8 @@ use crate::{conn::Class, node::Node, notice::Notice, session::Session};
 const GATHER: Duration = Duration::from_millis(20);
 /// Users asserted in one call.
 const CHUNK: usize = 500;
+/// Between two looks for what has ended, at least: of a node that stopped the graces end one by one.
+const REAP_GAP: Duration = Duration::from_millis(100);
 /// After a loss of the shared store all users are asserted again in steps, over about seven seconds.
 const STEPS: usize = 10;
 const STEP: Duration = Duration::from_millis(700);
@@ -36,23 +39,28 @@ const STEP: Duration = Duration::from_millis(700);
 pub(crate) struct Desk {
     /// Users to look at. Bounded by the users of the node: a user is in it once.
     touched: Mutex<HashSet<UserId>>,
+    /// Users whom nobody here watches any more. Apart, because it must not prolong a grace. Bounded by who was watched.
+    unwatched: Mutex<HashSet<UserId>>,
     /// Changes to be told. Bounded by the users watched on this node: only those are kept.
     news: Mutex<HashMap<UserId, UserPresence>>,
     watchers: Mutex<HashMap<UserId, Vec<Arc<Session>>>>,
     assert_all: AtomicBool,
     wake: Notify,
     tell: Notify,
+    reap: Notify,
 }
 
 impl Desk {
     pub(crate) fn new() -> Self {
         Self {
             touched: Mutex::default(),
+            unwatched: Mutex::default(),
             news: Mutex::default(),
             watchers: Mutex::default(),
             assert_all: AtomicBool::new(false),
             wake: Notify::new(),
             tell: Notify::new(),
+            reap: Notify::new(),
         }
     }
 
@@ -66,6 +74,11 @@ impl Desk {
     pub(crate) fn assert_again(&self) {
         self.assert_all.store(true, Relaxed);
         self.wake.notify_one();
+    }
+
+    /// A node has handed its users over.
+    pub(crate) fn reap_now(&self) {
+        self.reap.notify_one();
     }
 
     /// Presence has changed somewhere.
@@ -124,7 +137,8 @@ impl Desk {
                 if sessions.is_empty() {
                     watchers.remove(&user);
                     // The task ends the subscription when it finds nobody watching.
-                    self.touch(user);
+                    self.unwatched.lock().insert(user);
+                    self.wake.notify_one();
                 }
             }
         }
@@ -201,7 +215,7 @@ pub(crate) async fn run_desk(node: Arc<Node>) {
         tokio::select! {
             () = desk.wake.notified() => tokio::time::sleep(GATHER).await,
             () = tokio::time::sleep_until(next) => {}
-            () = node.stop.cancelled() => return,
+            () = node.stop.cancelled() => return hand_over(&node, here, &in_grace).await,
         }
         if desk.assert_all.swap(false, Relaxed) {
             again = node.users.all_users();
@@ -229,6 +243,13 @@ pub(crate) async fn run_desk(node: Arc<Node>) {
             }
         }
         let now = Instant::now();
+        for user in std::mem::take(&mut *desk.unwatched.lock()) {
+            in_grace.entry(user).or_insert_with_key(|user| {
+                let at = now + node.config.presence.grace;
+                graces.insert((at, user.clone()), ());
+                at
+            });
+        }
         let mut gone = Vec::new();
         while let Some(entry) = graces.first_entry().filter(|entry| entry.key().0 <= now) {
             let ((_, user), ()) = entry.remove_entry();
@@ -265,6 +286,46 @@ pub(crate) async fn run_desk(node: Arc<Node>) {
                 }
             }
         }
+    }
+}
+
+/// The node stops, and its users keep what is left of their grace: who comes back elsewhere in time was never away.
+async fn hand_over(node: &Node, here: HashSet<UserId>, in_grace: &HashMap<UserId, Instant>) {
+    let (now, at) = (Instant::now(), node.clock.now());
+    let touched = std::mem::take(&mut *node.presence.touched.lock());
+    let with_rest = |user: UserId| {
+        // Whose last session ends just now has the whole of it.
+        let ends_now = touched.contains(&user) || node.users.any_session(&user, |_| true);
+        let left = match in_grace.get(&user) {
+            Some(end) if !ends_now => end.duration_since(now),
+            _ => node.config.presence.grace,
+        };
+        (user, left)
+    };
+    let users: Vec<_> = here.into_iter().map(with_rest).collect();
+    if users.is_empty() {
+        return;
+    }
+    let handing = async {
+        for chunk in users.chunks(CHUNK) {
+            node.backend.presence.hand_over(chunk).await?;
+        }
+        // The publisher has stopped.
+        let notice = Notice::HandedOver.encode(node.tag);
+        let notice = notice.map_err(|error| Unavailable::new("bus", error))?;
+        node.backend.bus.publish(vec![(Topic::Nodes, notice)]).await
+    };
+    // Where no node is left, nobody else says it.
+    let seeing = async {
+        for chunk in users.chunks(CHUNK) {
+            seen(node, chunk.iter().map(|(user, _)| (user.clone(), at)).collect()).await;
+        }
+    };
+    if let (Err(error), ()) = tokio::join!(handing, seeing) {
+        tracing::warn!(
+            error = &error as &dyn std::error::Error,
+            "cannot hand users over; they are offline until they are back"
+        );
     }
 }
 
@@ -368,24 +429,37 @@ pub(crate) async fn run_lease(node: Arc<Node>) {
     }
 }
 
-/// Cleans up after nodes that died.
+/// Cleans up after nodes that died, and where the grace of those has ended whom a node handed over.
 pub(crate) async fn run_reaper(node: Arc<Node>) {
     loop {
+        let mut next = jittered_heartbeat(&node);
         match node.backend.presence.reap().await {
-            Ok(changes) => {
-                let gone = changes
-                    .iter()
-                    .filter(|change| change.now.status == Status::Offline)
-                    .map(|change| (change.now.user_id.clone(), node.clock.now()));
-                seen(&node, gone.collect()).await;
-                tell(&node, changes);
+            Ok(reaped) => {
+                next = reaped.next.map_or(next, |end| next.min(end.max(REAP_GAP)));
+                tell_gone(&node, reaped.changes).await;
             }
             Err(error) => tracing::debug!(error = &error as &dyn std::error::Error, "cannot reap dead nodes"),
         }
-        if !next_heartbeat(&node).await {
-            return;
+        tokio::select! {
+            () = tokio::time::sleep(next) => {}
+            () = node.presence.reap.notified() => {}
+            () = node.stop.cancelled() => return,
         }
     }
+}
+
+/// Tells what changed by a clean-up: who is offline by it was seen until now.
+async fn tell_gone(node: &Node, mut changes: Vec<PresenceChange>) {
+    let now = node.clock.now();
+    let mut gone = Vec::new();
+    for user in changes.iter_mut().map(|change| &mut change.now) {
+        if user.status == Status::Offline {
+            user.last_seen_at = Some(now);
+            gone.push((user.user_id.clone(), now));
+        }
+    }
+    seen(node, gone).await;
+    tell(node, changes);
 }
 
 /// Says how the node is, for operators.
@@ -403,11 +477,18 @@ pub(crate) async fn run_report(node: Arc<Node>) {
     }
 }
 
-/// A fifth more or less, so that the nodes do not beat in step. `false` when the node stops.
+/// Waits for the next heartbeat; `false` when the node stops.
 async fn next_heartbeat(node: &Node) -> bool {
-    let heartbeat = node.config.presence.heartbeat;
     tokio::select! {
-        () = tokio::time::sleep(heartbeat.mul_f64(0.8 + 0.4 * rand::random::<f64>())) => true,
+        () = tokio::time::sleep(jittered_heartbeat(node)) => true,
         () = node.stop.cancelled() => false,
     }
+}
+
+/// A fifth more or less, so that the nodes do not beat in step.
+fn jittered_heartbeat(node: &Node) -> Duration {
+    node.config
+        .presence
+        .heartbeat
+        .mul_f64(0.8 + 0.4 * rand::random::<f64>())
 }

@@ -113,6 +113,7 @@ async fn hear(node: &Arc<Node>, topic: &Topic, notice: Notice) {
             left,
         } => read_moved(node, topic, (room, user, seq), left).await,
         Notice::Disconnect { user, code } => disconnect(node, &user, code),
+        Notice::HandedOver => node.presence.reap_now(),
     }
 }
 

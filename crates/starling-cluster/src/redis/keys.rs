@@ -90,6 +90,11 @@ impl ShardNames {
         format!("{}users:", self.base)
     }
 
+    /// A sorted set: the users whom nodes that stopped have handed over, by when the first word on them ends.
+    pub(super) fn handed_over(&self) -> String {
+        format!("{}handed-over", self.base)
+    }
+
     /// A hash for each incarnation: how many of its users follow each room.
     pub(super) fn rooms(&self) -> String {
         format!("{}rooms:", self.base)

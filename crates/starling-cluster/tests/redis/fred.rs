@@ -95,7 +95,7 @@ async fn words_of_users_are_not_taken_for_messages() {
     // A dead node's words come back from the clean-up.
     let living = stage.node().await;
     node.health.close().await;
-    let mut reaped = living.presence.reap().await.unwrap();
+    let mut reaped = living.presence.reap().await.unwrap().changes;
     reaped.sort_by(|a, b| a.now.user_id.cmp(&b.now.user_id));
     let mut names = words.map(user);
     names.sort();

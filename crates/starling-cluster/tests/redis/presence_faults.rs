@@ -8,7 +8,7 @@ use std::{
 use starling_cluster::redis::{RedisConfig, RedisParts, connect};
 use starling_core::{
     NodeId, RoomId, SystemClock, Timestamp, UserId,
-    ports::{Directory, PresenceChange, Renewal, Unavailable},
+    ports::{Directory, PresenceChange, Reaped, Renewal, Unavailable},
     presence::{NodePresence, Status},
 };
 use starling_testkit::fixtures::redis::RedisFixture;
@@ -45,6 +45,10 @@ async fn look(node: &RedisParts, name: &str) -> Status {
         .unwrap()
         .remove(0)
         .status
+}
+
+async fn reap(node: &RedisParts) -> Vec<PresenceChange> {
+    node.presence.reap().await.unwrap().changes
 }
 
 #[tokio::test]
@@ -108,10 +112,73 @@ async fn a_node_that_closes_is_gone_at_once() {
     tell(&gone, "alice", Status::Busy).await;
     gone.health.close().await;
     assert_eq!(look(&living, "alice").await, Status::Offline);
-    let reaped = living.presence.reap().await.unwrap();
+    let reaped = reap(&living).await;
     assert_eq!(reaped.len(), 1);
     assert_eq!(reaped[0].before.status, Status::Busy);
     assert!(gone.presence.renew().await.is_err(), "its links are closed");
+}
+
+/// A node that stops, and another of its name that starts at once.
+#[tokio::test]
+async fn a_node_started_again_leaves_alone_what_was_handed_over() {
+    let (stage, server) = alone();
+    let (old, living) = (stage.node_named("same").await, stage.node().await);
+    tell(&old, "stays", Status::Busy).await;
+    tell(&old, "leaves", Status::Online).await;
+    let end = Duration::from_secs(1);
+    let handed_over = [(user("stays"), Duration::from_secs(3600)), (user("leaves"), end)];
+    let since = Instant::now();
+    old.presence.hand_over(&handed_over).await.unwrap();
+    old.health.close().await;
+    let new = stage.node_named("same").await;
+    // It has nothing to say of them, and so takes nothing back.
+    for name in ["stays", "leaves"] {
+        let change = new
+            .presence
+            .assert(&[(user(name), None)])
+            .await
+            .unwrap()
+            .remove(0);
+        assert!(!change.is_visible(), "{change:?}");
+    }
+    let mut told = Vec::new();
+    until("it has ended", async || {
+        told.extend(reap(&new).await);
+        told.extend(reap(&living).await);
+        !told.is_empty()
+    })
+    .await;
+    assert!(since.elapsed() >= end, "{:?}", since.elapsed());
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert_eq!(told[0].now.user_id, user("leaves"));
+    assert_eq!(look(&living, "leaves").await, Status::Offline);
+    assert_eq!(look(&living, "stays").await, Status::Busy);
+    // Who comes back to the new one is said to be there by it, and by nobody else.
+    let back = tell(&new, "stays", Status::Away).await;
+    assert_eq!(
+        (back.before.status, back.now.status),
+        (Status::Busy, Status::Away)
+    );
+    new.presence.assert(&[(user("stays"), None)]).await.unwrap();
+    assert_eq!(look(&living, "stays").await, Status::Offline);
+    assert_eq!(server.command(&["KEYS", "*presence:*"]).texts(), [""; 0]);
+}
+
+/// Who cleans up and stops leaves it to others at once, so that they tell in time.
+#[tokio::test]
+async fn a_node_that_hands_over_is_elected_no_more() {
+    let (stage, server) = alone();
+    let (gone, living) = (stage.node().await, stage.node().await);
+    tell(&gone, "alice", Status::Online).await;
+    assert_eq!(gone.presence.reap().await.unwrap(), Reaped::default());
+    let left = Duration::from_secs(60);
+    gone.presence.hand_over(&[(user("alice"), left)]).await.unwrap();
+    let next = living.presence.reap().await.unwrap().next;
+    assert!(next.is_some_and(|next| next <= left), "{next:?}");
+    assert_eq!(gone.presence.reap().await.unwrap(), Reaped::default());
+    // Where no node is left to tell, none tells hours later.
+    let handed_over = server.command(&["KEYS", "*handed-over"]).texts().remove(0);
+    assert!(server.command(&["TTL", &handed_over]).integer() > 0);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -124,10 +191,10 @@ async fn many_users_of_a_dead_node_are_cleaned_up_in_one_call() {
         .collect();
     dead.presence.assert(&users).await.unwrap();
     dead.health.close().await;
-    let reaped = living.presence.reap().await.unwrap();
+    let reaped = reap(&living).await;
     assert_eq!(reaped.len(), USERS);
     assert!(reaped.iter().all(PresenceChange::is_visible));
-    assert_eq!(living.presence.reap().await.unwrap(), []);
+    assert_eq!(reap(&living).await, []);
     let left = server.command(&["KEYS", "*presence:*"]).texts();
     assert_eq!(left, [""; 0], "hashes without a field are no more");
     assert_eq!(server.command(&["KEYS", "*users:*"]).texts(), [""; 0]);

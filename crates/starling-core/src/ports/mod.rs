@@ -14,7 +14,7 @@ use std::{error::Error, sync::Arc};
 pub use bus::{Bus, BusEvent, BusReceiver, Topic};
 pub use limits::{Charge, Limits, Rate, Verdict};
 pub use log::{Changes, EventLog, Head, LogError, Watermark};
-pub use presence::{Presence, PresenceChange, Renewal};
+pub use presence::{Presence, PresenceChange, Reaped, Renewal};
 pub use registry::{LatencySummary, NodeCard, Registry};
 pub use retention::Retention;
 pub use store::{Directory, History, HistoryPage, Marker, Markers, Page, Rooms, Span, Unread};

@@ -1,30 +1,45 @@
-//! A presence store that is away for a while.
+//! A presence store that is away for a while, and what is handed over to it.
 
 use std::sync::{
-    Arc,
+    Arc, Mutex,
     atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed},
 };
 
 use async_trait::async_trait;
-use serde_json::json;
+use serde_json::{Value, json};
 use starling_core::{
-    NodeId, RoomId, UserId,
-    ports::{Presence, PresenceChange, Renewal, Unavailable},
+    Backend, NodeId, RoomId, UserId,
+    ports::{Presence, PresenceChange, Reaped, Renewal, Unavailable},
     presence::{NodePresence, UserPresence},
 };
 use starling_testkit::{
-    client::{DEADLINE, Dial, TestClient},
+    client::{DEADLINE, Dial, TestClient, http},
     e2e::{Gateway, Settings, token},
 };
 use tokio::time::{Duration, sleep, timeout};
 
-use crate::{LEASE, harness, running};
+use crate::{LEASE, harness, harness_with_lease, running};
 
 /// It does not take what a node says, and lets it keep its lease, as when a link hangs for less than that.
 struct Deaf {
     presence: Arc<dyn Presence>,
     is_deaf: AtomicBool,
     refused: AtomicUsize,
+    handed_over: Mutex<Vec<(UserId, Duration)>>,
+}
+
+impl Deaf {
+    /// Puts itself in the place of a backend's presence.
+    fn before(backend: &mut Backend) -> Arc<Self> {
+        let deaf = Arc::new(Self {
+            presence: backend.presence.clone(),
+            is_deaf: AtomicBool::new(false),
+            refused: AtomicUsize::new(0),
+            handed_over: Mutex::default(),
+        });
+        backend.presence = deaf.clone();
+        deaf
+    }
 }
 
 #[async_trait]
@@ -48,7 +63,15 @@ impl Presence for Deaf {
         self.presence.renew().await
     }
 
-    async fn reap(&self) -> Result<Vec<PresenceChange>, Unavailable> {
+    async fn hand_over(&self, users: &[(UserId, Duration)]) -> Result<(), Unavailable> {
+        self.handed_over
+            .lock()
+            .expect("nobody panics with the lock")
+            .extend_from_slice(users);
+        self.presence.hand_over(users).await
+    }
+
+    async fn reap(&self) -> Result<Reaped, Unavailable> {
         self.presence.reap().await
     }
 
@@ -99,12 +122,7 @@ async fn who_goes_while_the_store_is_away_is_gone_when_it_is_back() {
         ..Settings::default()
     };
     let mut backend = harness.embedded.node(id.clone());
-    let deaf = Arc::new(Deaf {
-        presence: backend.presence,
-        is_deaf: AtomicBool::new(false),
-        refused: AtomicUsize::new(0),
-    });
-    backend.presence = deaf.clone();
+    let deaf = Deaf::before(&mut backend);
     let config = running::configured(id, &settings, LEASE);
     let gateway = running::start(running::runtime(), config, backend, &settings).await;
     let mut watcher = client(&*gateway, "watcher").await;
@@ -122,4 +140,75 @@ async fn who_goes_while_the_store_is_away_is_gone_when_it_is_back() {
         .expect("it is told, and does not hear");
     deaf.is_deaf.store(false, Relaxed);
     alice_is(&mut watcher, "offline").await;
+}
+
+fn draining_soon(grace: Duration) -> Settings {
+    Settings {
+        grace: Some(grace),
+        readiness_delay: Some(Duration::ZERO),
+        drain_window: Some(Duration::from_millis(200)),
+        ..Settings::default()
+    }
+}
+
+#[tokio::test]
+async fn who_has_gone_before_a_node_stops_keeps_what_is_left_of_the_grace() {
+    const GRACE: Duration = Duration::from_secs(600);
+    let harness = harness().await;
+    let id = NodeId::parse("here").expect("a node id");
+    let settings = draining_soon(GRACE);
+    let mut backend = harness.embedded.node(id.clone());
+    let deaf = Deaf::before(&mut backend);
+    let config = running::configured(id, &settings, LEASE);
+    let window = config.drain.window;
+    let gateway = running::start(running::runtime(), config, backend, &settings).await;
+    let mut stays = client(&*gateway, "stays").await;
+    let alice = client(&*gateway, "alice").await;
+    alice_is(&mut stays, "online").await;
+    alice.close().await;
+    // Nobody is asked after alice meanwhile: her session has ended when the node has one connection.
+    let gone = async {
+        while http::get(gateway.addr(), "/stats", &[]).await.json()["connections"]["current"] != 1 {
+            sleep(Duration::from_millis(5)).await;
+        }
+    };
+    timeout(DEADLINE, gone).await.expect("she is gone");
+    gateway.drain().await;
+    let handed_over = deaf.handed_over.lock().expect("nobody panics with the lock");
+    let left = |name: &str| {
+        let found = handed_over.iter().find(|(user, _)| user.as_str() == name);
+        found
+            .unwrap_or_else(|| panic!("{name} is among {handed_over:?}"))
+            .1
+    };
+    // The other's session ended with the window, or later.
+    assert!(left("alice") + window / 2 < left("stays"), "{handed_over:?}");
+    assert!(left("stays") <= GRACE, "{handed_over:?}");
+}
+
+#[tokio::test]
+async fn the_end_of_a_grace_that_was_handed_over_is_told_without_a_heartbeat() {
+    // The heart beats once in 15 minutes.
+    const LONG: Duration = Duration::from_secs(3600);
+    let harness = harness_with_lease(LONG).await;
+    let settings = draining_soon(Duration::from_millis(300));
+    let start = async |name: &str| {
+        let id = NodeId::parse(name).expect("a node id");
+        let backend = harness.embedded.node(id.clone());
+        let config = running::configured(id, &settings, LONG);
+        running::start(running::runtime(), config, backend, &settings).await
+    };
+    let (old, here) = (start("old").await, start("here").await);
+    let mut watcher = client(&*here, "watcher").await;
+    let _alice = client(&*old, "alice").await;
+    alice_is(&mut watcher, "online").await;
+    old.drain().await;
+    let such = |user: &Value| user["userId"] == "alice" && user["status"] == "offline";
+    watcher
+        .event_where("presence_changed", |data| {
+            data["users"]
+                .as_array()
+                .is_some_and(|users| users.iter().any(such))
+        })
+        .await;
 }

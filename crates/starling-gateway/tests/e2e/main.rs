@@ -37,25 +37,29 @@ struct Harness {
 const LEASE: Duration = Duration::from_millis(1500);
 
 async fn harness() -> Harness {
-    harness_with(None).await
+    harness_with(None, LEASE).await
+}
+
+async fn harness_with_lease(lease: Duration) -> Harness {
+    harness_with(None, lease).await
 }
 
 async fn on_a_late_bus() -> Harness {
-    harness_with(Some(Fault::Late(Duration::from_millis(150)))).await
+    harness_with(Some(Fault::Late(Duration::from_millis(150))), LEASE).await
 }
 
 async fn on_a_bad_bus() -> Harness {
-    harness_with(Some(Fault::Bad)).await
+    harness_with(Some(Fault::Bad), LEASE).await
 }
 
 async fn on_a_bus_that_ends_late() -> Harness {
-    harness_with(Some(Fault::EndsLate(Duration::from_millis(20)))).await
+    harness_with(Some(Fault::EndsLate(Duration::from_millis(20))), LEASE).await
 }
 
-async fn harness_with(fault: Option<Fault>) -> Harness {
+async fn harness_with(fault: Option<Fault>, lease: Duration) -> Harness {
     let folder = TempDir::new().expect("a folder");
     let config = EmbeddedConfig {
-        lease: LEASE,
+        lease,
         ..EmbeddedConfig::new(folder.path())
     };
     Harness {

@@ -6,8 +6,12 @@ use std::{
     time::{Duration, Instant},
 };
 
-use serde_json::json;
-use starling_testkit::client::{TestClient, text};
+use serde_json::{Value, json};
+use starling_testkit::{
+    client::{TestClient, http, text},
+    e2e::token,
+};
+use tokio::sync::watch;
 
 use crate::{
     cluster::{Cluster, NODES, log, send, told},
@@ -64,6 +68,8 @@ async fn a_killed_node_takes_nothing_with_it() {
 async fn a_rolling_restart_loses_nothing() {
     let cluster = Arc::new(Cluster::start());
     let traffic = Traffic::start(&cluster, NODES).await;
+    let (stop, stopped) = watch::channel(false);
+    let seen = tokio::spawn(seen_away(cluster.clone(), stopped));
     for node in 0..NODES {
         traffic.flow(30).await;
         let restarted = cluster.clone();
@@ -74,6 +80,12 @@ async fn a_rolling_restart_loses_nothing() {
         restart.await.expect("it drains, ends well and starts again");
     }
     traffic.flow(30).await;
+    stop.send_replace(true);
+    let (asked, away) = seen.await.expect("it is asked");
+    assert!(
+        asked > 0 && away.is_empty(),
+        "{asked} answers, and away were {away:?}"
+    );
     let (acked, comebacks) = traffic.stop().await;
     assert!(
         comebacks.iter().all(|times| *times > 0),
@@ -81,6 +93,29 @@ async fn a_rolling_restart_loses_nothing() {
     );
     let (mut late, _) = cluster.client("reader-0").await;
     check_log(&mut late, &acked).await;
+}
+
+/// Asks through nginx, again and again, how those are who write and read: how many answers there were once all had come,
+/// and who was away then.
+async fn seen_away(cluster: Arc<Cluster>, stop: watch::Receiver<bool>) -> (usize, Vec<Value>) {
+    let users = (0..NODES).flat_map(|n| [format!("writer-{n}"), format!("reader-{n}")]);
+    let path = format!("/api/v1/presence?userIds={}", users.collect::<Vec<_>>().join(","));
+    let bearer = format!("Authorization: Bearer {}", token::sign(&token::claims("watcher")));
+    let (mut asked, mut away) = (0, Vec::new());
+    while !*stop.borrow() {
+        let answer = http::get(cluster.nginx.addr(), &path, &[&bearer]).await;
+        if answer.status == 200 {
+            let mut users = answer.json()["users"].as_array().expect("users").clone();
+            assert_eq!(users.len(), 2 * NODES);
+            users.retain(|user| user["status"] == "offline");
+            if asked > 0 || users.is_empty() {
+                asked += 1;
+                away.extend(users);
+            }
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    (asked, away)
 }
 
 /// Where nginx counts failures, it takes a node back when a request to it has ended well, and a tunnel does not end.

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use starling_core::{
     Timestamp, UserId,
-    ports::{Presence, PresenceChange, Renewal},
+    ports::{Presence, PresenceChange, Reaped, Renewal},
     presence::{NodePresence, Status, UserPresence},
 };
 
@@ -48,6 +48,17 @@ async fn tell(node: &dyn Presence, user: &UserId, said: Option<NodePresence>) ->
 
 async fn look(node: &dyn Presence, user: &UserId) -> UserPresence {
     node.lookup(std::slice::from_ref(user)).await.unwrap().remove(0)
+}
+
+async fn reap(node: &dyn Presence) -> Vec<PresenceChange> {
+    node.reap().await.unwrap().changes
+}
+
+/// So long that no test sees the end.
+const LONG: Duration = Duration::from_secs(3600);
+
+async fn hand_over(node: &dyn Presence, user: &UserId, left: Duration) {
+    node.hand_over(&[(user.clone(), left)]).await.unwrap();
 }
 
 /// Lets a lease's time go by in steps, while these nodes keep theirs.
@@ -178,7 +189,7 @@ async fn a_dead_nodes_word_is_void_at_once(stage: &dyn PresenceStage) {
     assert_eq!(look(&*living, &bob).await, sees(&bob, Status::Away, None));
     assert_eq!(living.room_counts(&[room_id("r")]).await.unwrap(), [2]);
     // A reap tells what nobody else could: that those who were only there are gone.
-    let mut reaped = living.reap().await.unwrap();
+    let mut reaped = reap(&*living).await;
     reaped.retain(PresenceChange::is_visible);
     reaped.sort_by(|a, b| a.now.user_id.cmp(&b.now.user_id));
     assert_eq!(reaped.len(), 2, "{reaped:?}");
@@ -186,7 +197,7 @@ async fn a_dead_nodes_word_is_void_at_once(stage: &dyn PresenceStage) {
     assert_eq!(reaped[0].now.status, Status::Offline);
     assert_eq!(reaped[1].before, sees(&bob, Status::Busy, Some("mine")));
     assert_eq!(reaped[1].now, sees(&bob, Status::Away, None));
-    assert_eq!(living.reap().await.unwrap(), []);
+    assert_eq!(living.reap().await.unwrap(), Reaped::default());
 }
 
 async fn one_node_at_a_time_reaps(stage: &dyn PresenceStage) {
@@ -198,11 +209,16 @@ async fn one_node_at_a_time_reaps(stage: &dyn PresenceStage) {
         .map(|user| (user.clone(), says(Status::Online, None, 1)))
         .collect();
     dead.assert(&said).await.unwrap();
+    let handed_over: Vec<_> = users[..20]
+        .iter()
+        .map(|user| (user.clone(), stage.lease() / 8))
+        .collect();
+    dead.hand_over(&handed_over).await.unwrap();
     outlive(stage, &living.each_ref()).await;
     let mut tasks = tokio::task::JoinSet::new();
     for node in &living {
         let node = node.clone();
-        tasks.spawn(async move { node.reap().await.unwrap() });
+        tasks.spawn(async move { reap(&*node).await });
     }
     let mut told: Vec<PresenceChange> = tasks.join_all().await.into_iter().flatten().collect();
     // A reaper may take its work in portions, and may have to wait for its turn.
@@ -211,7 +227,7 @@ async fn one_node_at_a_time_reaps(stage: &dyn PresenceStage) {
             break;
         }
         outlive(stage, &living.each_ref()).await;
-        told.extend(living[0].reap().await.unwrap());
+        told.extend(reap(&*living[0]).await);
     }
     let mut named: Vec<&UserId> = told.iter().map(|change| &change.now.user_id).collect();
     named.sort();
@@ -225,7 +241,7 @@ async fn living_nodes_are_not_reaped(stage: &dyn PresenceStage) {
     let alice = user_id("alice");
     tell(&*a, &alice, says(Status::Online, None, 1)).await;
     outlive(stage, &[&a, &b]).await;
-    assert_eq!(b.reap().await.unwrap(), []);
+    assert_eq!(reap(&*b).await, []);
     assert_eq!(look(&*b, &alice).await.status, Status::Online);
 }
 
@@ -252,6 +268,69 @@ async fn a_node_that_lost_its_lease_asserts_again(stage: &dyn PresenceStage) {
     }
     assert_eq!(look(&*b, &alice).await.status, Status::Online);
     assert_eq!(b.room_counts(&[room_id("r")]).await.unwrap(), [3]);
+}
+
+async fn what_was_handed_over_holds_until_its_end(stage: &dyn PresenceStage) {
+    let (gone, living) = (node(stage).await, node(stage).await);
+    let (alice, bob, carol) = (user_id("alice"), user_id("bob"), user_id("carol"));
+    tell(&*gone, &alice, says(Status::Busy, Some("mine"), 1)).await;
+    tell(&*gone, &bob, says(Status::Online, None, 1)).await;
+    hand_over(&*gone, &alice, LONG).await;
+    hand_over(&*gone, &bob, stage.lease() / 8).await;
+    // Of whom it said nothing, nothing is kept.
+    hand_over(&*gone, &carol, LONG).await;
+    gone.hand_over(&[]).await.unwrap();
+    outlive(stage, &[&living]).await;
+    // Its lease has ended long ago, and nobody has cleaned up yet.
+    assert_eq!(
+        look(&*living, &alice).await,
+        sees(&alice, Status::Busy, Some("mine"))
+    );
+    assert_eq!(look(&*living, &bob).await.status, Status::Offline);
+    assert_eq!(look(&*living, &carol).await.status, Status::Offline);
+    let reaped = living.reap().await.unwrap();
+    assert_eq!(reaped.changes.len(), 1, "{reaped:?}");
+    assert_eq!(reaped.changes[0].before, sees(&bob, Status::Online, None));
+    assert_eq!(reaped.changes[0].now, sees(&bob, Status::Offline, None));
+    assert!(reaped.next.is_some_and(|next| next <= LONG), "{reaped:?}");
+    assert_eq!(reap(&*living).await, []);
+    assert_eq!(look(&*living, &alice).await.status, Status::Busy);
+}
+
+async fn who_comes_back_was_never_away(stage: &dyn PresenceStage) {
+    let (gone, living) = (node(stage).await, node(stage).await);
+    let alice = user_id("alice");
+    tell(&*gone, &alice, says(Status::Online, Some("old"), 1)).await;
+    hand_over(&*gone, &alice, LONG).await;
+    outlive(stage, &[&living]).await;
+    // Another node that has nothing to say of her changes nothing.
+    let nothing = tell(&*living, &alice, None).await;
+    assert_eq!(nothing.now, sees(&alice, Status::Online, Some("old")));
+    assert!(!nothing.is_visible(), "{nothing:?}");
+    // One that has says all there is to say.
+    let back = tell(&*living, &alice, says(Status::Away, None, 2)).await;
+    assert_eq!(back.before, sees(&alice, Status::Online, Some("old")));
+    assert_eq!(back.now, sees(&alice, Status::Away, None));
+    assert_eq!(look(&*living, &alice).await, back.now);
+    let left = tell(&*living, &alice, None).await;
+    assert_eq!(left.now.status, Status::Offline);
+    assert_eq!(reap(&*living).await, []);
+}
+
+async fn several_nodes_hand_a_user_over(stage: &dyn PresenceStage) {
+    let (first, second, living) = (node(stage).await, node(stage).await, node(stage).await);
+    let alice = user_id("alice");
+    tell(&*first, &alice, says(Status::Busy, None, 1)).await;
+    tell(&*second, &alice, says(Status::Away, None, 2)).await;
+    hand_over(&*second, &alice, LONG).await;
+    hand_over(&*first, &alice, stage.lease() / 8).await;
+    outlive(stage, &[&living]).await;
+    assert_eq!(look(&*living, &alice).await.status, Status::Away);
+    let reaped = living.reap().await.unwrap();
+    assert_eq!(reaped.changes.len(), 1, "{reaped:?}");
+    assert_eq!(reaped.changes[0].before.status, Status::Busy);
+    assert_eq!(reaped.changes[0].now.status, Status::Away);
+    assert!(reaped.next.is_some(), "the other end is still to come");
 }
 
 async fn room_counts_add_up(stage: &dyn PresenceStage) {
@@ -293,6 +372,9 @@ suite!($ conformance_presence, presence, PresenceStage, [
     one_node_at_a_time_reaps,
     living_nodes_are_not_reaped,
     a_node_that_lost_its_lease_asserts_again,
+    what_was_handed_over_holds_until_its_end,
+    who_comes_back_was_never_away,
+    several_nodes_hand_a_user_over,
     room_counts_add_up,
     a_lease_is_kept_by_renewing,
 ]);

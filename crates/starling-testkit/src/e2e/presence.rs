@@ -3,9 +3,20 @@
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
+use starling_protocol::CloseCode;
 
 use super::{Settings, Stage, stage::unlimited, suite::cases};
 use crate::client::{TestClient, Wire, text};
+
+/// Nodes that stop soon, and whose users have so long to come back.
+fn brief_drain(grace: Duration) -> Settings {
+    Settings {
+        grace: Some(grace),
+        readiness_delay: Some(Duration::from_millis(50)),
+        drain_window: Some(Duration::from_millis(200)),
+        ..unlimited()
+    }
+}
 
 /// Nodes whose users are gone soon after their last session.
 fn brief_grace(millis: u64) -> Settings {
@@ -161,13 +172,56 @@ async fn a_page_reload_is_no_flicker(stage: &Stage<'_>) {
     );
 }
 
+async fn the_end_of_a_node_is_no_flicker(stage: &Stage<'_>) {
+    let long = brief_drain(Duration::from_secs(600));
+    let (old, here) = (stage.node_with(long).await, stage.node().await);
+    let mut watcher = here.client("watcher").await;
+    let (mut alice, mut bob) = (old.client("alice").await, old.client("bob").await);
+    for user in ["alice", "bob"] {
+        watch_until(&mut watcher, user, "online").await;
+    }
+    watcher.settled().await;
+    old.drain().await;
+    for client in [&mut alice, &mut bob] {
+        assert_eq!(client.closed().await, CloseCode::Restart.code());
+    }
+    for user in ["alice", "bob"] {
+        assert_eq!(watch(&mut watcher, user).await["status"], "online", "{user}");
+    }
+    let mut alice = here.client("alice").await;
+    set(&mut alice, "away", Some("back")).await;
+    // The first that is told of anybody: nobody was ever away, and what she said elsewhere stands no more.
+    let event = watcher.event("presence_changed").await;
+    assert_eq!(event["users"][0]["userId"], "alice", "{event}");
+    assert_eq!(event["users"][0]["status"], "away", "{event}");
+    assert_eq!(event["users"][0]["customStatus"], "back", "{event}");
+    assert_eq!(watch(&mut watcher, "bob").await["status"], "online");
+}
+
+async fn who_does_not_come_back_is_gone_after_the_grace(stage: &Stage<'_>) {
+    let brief = brief_drain(Duration::from_millis(300));
+    let (old, here) = (stage.node_with(brief).await, stage.node().await);
+    let mut watcher = here.client("watcher").await;
+    let _alice = old.client("alice").await;
+    watch_until(&mut watcher, "alice", "online").await;
+    old.drain().await;
+    let gone = told(&mut watcher, "alice", "offline").await;
+    assert!(gone["lastSeenAt"].is_string(), "{gone}");
+    let late = watch(&mut here.client("late").await, "alice").await;
+    assert_eq!(
+        (&late["status"], &late["lastSeenAt"]),
+        (&json!("offline"), &gone["lastSeenAt"])
+    );
+}
+
 async fn the_users_of_a_dead_node_are_gone(stage: &Stage<'_>) {
     let (here, there) = (stage.node().await, stage.node().await);
     let mut watcher = here.client("watcher").await;
     let _alice = there.client("alice").await;
     watch_until(&mut watcher, "alice", "online").await;
     there.kill().await;
-    told(&mut watcher, "alice", "offline").await;
+    let gone = told(&mut watcher, "alice", "offline").await;
+    assert!(gone["lastSeenAt"].is_string(), "{gone}");
 }
 
 async fn watching_says_nothing_about_the_watched(stage: &Stage<'_>) {
@@ -255,6 +309,8 @@ cases!($ e2e_presence, presence, [
     the_invisible_look_offline,
     the_strongest_session_counts,
     a_page_reload_is_no_flicker,
+    the_end_of_a_node_is_no_flicker,
+    who_does_not_come_back_is_gone_after_the_grace,
     the_users_of_a_dead_node_are_gone,
     watching_says_nothing_about_the_watched,
     presence_has_limits_and_is_in_lists,

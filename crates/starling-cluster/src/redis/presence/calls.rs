@@ -24,6 +24,10 @@ use crate::redis::{
 /// Guards against garbage where every node died and none came back. Renewed for as long as a user stays.
 const SLOW_TTL: Duration = Duration::from_secs(6 * 3600);
 
+/// The set of users handed over is kept so many times a lease behind the last of them: time for a node to be elected. Where
+/// none is left, nobody is told hours later.
+const OUTLIVES: u32 = 4;
+
 /// The scripts, and the leases that this node speaks under.
 pub(super) struct Calls {
     shards: Arc<Shards>,
@@ -39,17 +43,43 @@ struct Scripts {
     renew: Script,
     release: Script,
     assert: Script,
+    hand_over: Script,
     lookup: Script,
     reap: Script,
     set_rooms: Script,
     count_rooms: Script,
 }
 
+/// What a batch of clean-up leaves.
+pub(super) enum Reap {
+    /// There may be more.
+    More,
+    /// Nothing for now, or nothing for this node; and in how long there will be, where that is known.
+    Done(Option<Duration>),
+}
+
+/// What `reap.lua` replies.
+const REAPED: i64 = 1;
+const NOTHING_LEFT: i64 = 2;
+
 /// What nodes said of one user, before and now.
 #[derive(Default)]
 pub(super) struct Said {
     pub(super) before: Vec<NodePresence>,
     pub(super) now: Vec<NodePresence>,
+}
+
+impl Said {
+    /// How many words count no longer, those, and the words that still do.
+    fn read(mut items: Items) -> Result<Self, LinkError> {
+        let ended = usize::try_from(items.integer()?).unwrap_or(0);
+        let words = items.texts()?;
+        let said = |words: &[String]| words.iter().filter_map(|word| word::read(word)).collect();
+        Ok(Self {
+            before: said(&words),
+            now: said(words.get(ended..).unwrap_or_default()),
+        })
+    }
 }
 
 impl Calls {
@@ -68,6 +98,7 @@ impl Calls {
                 renew: script!("renew"),
                 release: script!("release"),
                 assert: script!("assert"),
+                hand_over: script!("hand_over"),
                 lookup: script!("lookup"),
                 reap: script!("reap"),
                 set_rooms: script!("set_rooms"),
@@ -88,6 +119,7 @@ impl Calls {
 
     /// Gives the leases up: other nodes see at once that this one is gone.
     pub(super) async fn end(&self) {
+        self.stand_down().await;
         let releases = self.shards.iter().enumerate().map(|(n, shard)| {
             let keys = vec![self.lease_key(shard)];
             let args = vec![number(self.incarnations.present(n))];
@@ -96,6 +128,20 @@ impl Calls {
         for outcome in join_all(releases).await {
             if let Err(error) = outcome {
                 tracing::warn!(%error, "a presence lease was not given up; it ends by itself");
+            }
+        }
+    }
+
+    /// Gives up to be the one who cleans up.
+    pub(super) async fn stand_down(&self) {
+        let releases = self.shards.iter().enumerate().map(|(n, shard)| {
+            let me = self.incarnations.label(self.incarnations.present(n));
+            let keys = vec![shard.names.reaper()];
+            self.scripts.release.integer(shard.link(), keys, vec![me.into()])
+        });
+        for outcome in join_all(releases).await {
+            if let Err(error) = outcome {
+                tracing::debug!(%error, "the duty to clean up was not given up; it ends by itself");
             }
         }
     }
@@ -211,16 +257,41 @@ impl Calls {
         let mut words = self.under_lease(n, call).await?;
         let mut answers = Vec::with_capacity(indexes.len());
         for index in indexes {
-            let mut words = words.items()?;
-            let own = word::read(&words.text()?);
-            let others = read(words)?;
-            let together = |own: Option<NodePresence>| own.into_iter().chain(others.clone()).collect();
-            answers.push(Said {
-                before: together(own),
-                now: together(users[*index].1.clone()),
-            });
+            let mut said = Said::read(words.items()?)?;
+            said.now.extend(users[*index].1.clone());
+            answers.push(said);
         }
         Ok(answers)
+    }
+
+    /// Hands some of the users over, all of one shard.
+    pub(super) async fn hand_over_in(
+        &self,
+        n: usize,
+        users: &[(UserId, Duration)],
+        indexes: &[usize],
+    ) -> Result<(), LinkError> {
+        let shard = self.shards.get(n);
+        let incarnation = self.incarnations.present(n);
+        let keys = vec![
+            self.lease_key(shard),
+            shard.names.presences(),
+            shard.names.users() + &self.incarnations.label(incarnation),
+            shard.names.handed_over(),
+        ];
+        let mut args = vec![
+            self.incarnations.node().as_str().into(),
+            number(incarnation),
+            millis(OUTLIVES * self.lease),
+        ];
+        for (user, left) in indexes.iter().map(|index| &users[*index]) {
+            args.extend([user.as_str().into(), millis(*left)]);
+        }
+        self.scripts
+            .hand_over
+            .integer(shard.link(), keys, args)
+            .await
+            .map(drop)
     }
 
     pub(super) async fn lookup_in(
@@ -250,12 +321,12 @@ impl Calls {
         Ok(answers)
     }
 
-    /// One batch of a shard's clean-up: whether there may be more.
+    /// One batch of a shard's clean-up.
     pub(super) async fn reap_in(
         &self,
         n: usize,
         reaped: &mut Vec<(UserId, Said)>,
-    ) -> Result<bool, LinkError> {
+    ) -> Result<Reap, LinkError> {
         let shard = self.shards.get(n);
         let keys = vec![
             shard.names.reaper(),
@@ -263,27 +334,29 @@ impl Calls {
             shard.names.leases(),
             shard.names.presences(),
             shard.names.users(),
+            shard.names.handed_over(),
         ];
         let me = self.incarnations.label(self.incarnations.present(n));
         let args = vec![me.into(), millis(self.lease), number(BATCH as u64)];
         let (state, mut changes) = self.scripts.reap.array(shard.link(), keys, args).await?;
+        match state {
+            REAPED => {}
+            NOTHING_LEFT => {
+                let next = u64::try_from(changes.integer()?).ok();
+                return Ok(Reap::Done(next.map(Duration::from_millis)));
+            }
+            _ => return Ok(Reap::Done(None)),
+        }
         while !changes.is_empty() {
             let mut change = changes.items()?;
             let user = change.text()?;
-            let voids = usize::try_from(change.integer()?).unwrap_or(0);
-            let before = change.texts()?;
-            let now = before
-                .iter()
-                .skip(voids)
-                .filter_map(|word| word::read(word))
-                .collect();
-            let before = before.iter().filter_map(|word| word::read(word)).collect();
+            let said = Said::read(change)?;
             match UserId::parse(&user) {
-                Ok(user) => reaped.push((user, Said { before, now })),
+                Ok(user) => reaped.push((user, said)),
                 Err(error) => tracing::warn!(%error, "a user id that is none was cleaned up"),
             }
         }
-        Ok(state == 1)
+        Ok(Reap::More)
     }
 
     pub(super) async fn set_rooms_in(

@@ -8,6 +8,10 @@
 //! Each incarnation has a sorted set of the users it speaks of. One elected node goes through the sets of dead ones and
 //! tells what nobody else could. Counts of rooms are a hash for each incarnation that ends with its lease.
 //!
+//! A node that stops hands over: it writes the time of its end into each word, which then counts until that time whatever
+//! becomes of the lease, and its users go to a sorted set by their ends, which the elected node also goes through. A node
+//! of the same name that starts at once has nothing to do with it. `assert` drops what was handed over of a user.
+//!
 //! An `assert` that fails may have been carried out, in whole or in part. The change it made is then told by nobody:
 //! whoever asserts again tells it whether or not it is visible.
 
@@ -19,11 +23,11 @@ use std::{sync::Arc, time::Duration};
 use async_trait::async_trait;
 use starling_core::{
     RoomId, Timestamp, UserId,
-    ports::{Directory, Presence, PresenceChange, Renewal, Unavailable},
+    ports::{Directory, Presence, PresenceChange, Reaped, Renewal, Unavailable},
     presence::{NodePresence, Status, UserPresence, combine},
 };
 
-use self::calls::{Calls, Said};
+use self::calls::{Calls, Reap, Said};
 use super::{incarnation::Incarnations, metrics::RedisMetrics, shards::Shards};
 
 /// Users in one question to the directory.
@@ -123,14 +127,30 @@ impl Presence for RedisPresence {
         Ok(self.calls.renew().await?)
     }
 
-    async fn reap(&self) -> Result<Vec<PresenceChange>, Unavailable> {
+    async fn hand_over(&self, users: &[(UserId, Duration)]) -> Result<(), Unavailable> {
+        let shard = |(user, _): &(UserId, Duration)| self.shards.of_user(user);
+        let work = |n, indexes: Vec<usize>| async move {
+            self.calls.hand_over_in(n, users, &indexes).await?;
+            Ok(vec![(); indexes.len()])
+        };
+        self.shards.spread(users, shard, work).await?;
+        // Another node is to tell when it ends.
+        self.calls.stand_down().await;
+        Ok(())
+    }
+
+    async fn reap(&self) -> Result<Reaped, Unavailable> {
         let mut reaped = Vec::new();
+        let mut next: Option<Duration> = None;
         let mut failed = None;
         for n in 0..self.shards.len() {
             while reaped.len() < REAP {
                 match self.calls.reap_in(n, &mut reaped).await {
-                    Ok(true) => {}
-                    Ok(false) => break,
+                    Ok(Reap::More) => {}
+                    Ok(Reap::Done(until)) => {
+                        next = next.into_iter().chain(until).min();
+                        break;
+                    }
                     Err(error) => {
                         failed = Some(error);
                         break;
@@ -143,7 +163,8 @@ impl Presence for RedisPresence {
             Some(error) if reaped.is_empty() => Err(error.into()),
             _ => {
                 self.metrics.reaped.add(reaped.len() as u64);
-                Ok(self.changes(reaped).await)
+                let changes = self.changes(reaped).await;
+                Ok(Reaped { changes, next })
             }
         }
     }

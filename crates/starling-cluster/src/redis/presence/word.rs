@@ -1,4 +1,5 @@
-//! How a node's word about a user is written: `<incarnation> <status> <set at> -`, or `+` and the text for `-`.
+//! How a node's word about a user is written: `<incarnation> <status> <set at> -`, or `+` and the text for `-`. A word
+//! that was handed over has `~` and its end for the incarnation.
 
 use starling_core::{
     Timestamp,
@@ -46,6 +47,8 @@ mod tests {
             };
             assert_eq!(read(&write(17, &said)), Some(said));
         }
+        let handed_over = read("~1795176000000 away 5 -").unwrap();
+        assert_eq!(handed_over.status, Status::Away);
         assert_eq!(read("17 levitating 5 -"), None);
         assert_eq!(read(""), None);
     }
