@@ -17,6 +17,7 @@
 //! | `lanes` | group commit |
 //! | `pump` | the bus, and the sweep of the log |
 //! | `presence` | the presence desk |
+//! | `reserved` | direct rooms, inboxes and announcements: who follows them, and from where |
 //! | `users` | sessions by user |
 //! | `notice` | what nodes tell each other |
 //! | `model` | a test: a whole cluster in one thread, through any interleaving of its steps |
@@ -44,6 +45,7 @@ mod notice;
 mod ops;
 mod presence;
 mod pump;
+mod reserved;
 mod session;
 pub mod telemetry;
 mod traces;

@@ -16,7 +16,6 @@ use opentelemetry_sdk::trace::Span;
 use parking_lot::Mutex;
 use starling_core::{
     Action, Authority, Backend, ClientId, Clock, Draft, EventId, Outcome, RoomId, Timestamp, UserId,
-    ids::Reserved,
     ports::{NodeCard, Topic},
 };
 use starling_protocol::CloseCode;
@@ -31,13 +30,13 @@ use crate::{
     config::NodeConfig,
     conn::Conn,
     guests::Guests,
-    hub::{self, Attach, From, Hub, ToShard},
+    hub::{self, Hub},
     lanes::{self, Lanes},
     metrics::Metrics,
     notice::Notice,
     presence::{self, Desk},
     pump,
-    session::Session,
+    reserved::readers_of,
     telemetry::{self, TelemetryError, process, watch::Watch},
     traces::{self, MessageTrace},
     users::Users,
@@ -52,8 +51,6 @@ const PUBLISH_BURST: usize = 256;
 const FILLS_AT_ONCE: usize = 4;
 /// Reads of the log for members that are behind, at once on this node.
 const PAGES_AT_ONCE: usize = 16;
-/// Events of a reserved room that are looked at for what a session has missed of it.
-const RECENT: u64 = 100;
 
 /// See the module.
 pub struct Node {
@@ -117,16 +114,6 @@ pub enum StartError {
     /// Metrics.
     #[error(transparent)]
     Telemetry(#[from] TelemetryError),
-}
-
-/// The topics that the readers of a reserved room hear; `None` for an ordinary room, which has a topic of its own.
-pub(crate) fn readers_of(room: &RoomId) -> Option<Vec<Topic>> {
-    Some(match room.reserved()? {
-        Reserved::Announcements => vec![Topic::Nodes],
-        Reserved::Inbox(owner) => vec![Topic::User(owner)],
-        Reserved::Direct(a, b) if a == b => vec![Topic::User(a)],
-        Reserved::Direct(a, b) => vec![Topic::User(a), Topic::User(b)],
-    })
 }
 
 impl Node {
@@ -340,63 +327,7 @@ impl Node {
         self.follow_user(user);
     }
 
-    // ---- reserved rooms ---------------------------------------------------------------------------------------
-
-    /// Direct rooms, inboxes and announcements are not subscribed to by hand: whoever is connected and reads them
-    /// follows them from the first event that this node hears of. Those before it, as far back as the session goes, are
-    /// not lost with the bus or to the sweep, which tells of the latest only: the log has them.
-    ///
-    /// `skip` is the connection that does not want to hear of the event.
-    pub(crate) fn attach_readers(self: &Arc<Self>, room: &RoomId, seq: u64, skip: Option<u64>) {
-        let sessions = match room.reserved() {
-            None => return,
-            Some(Reserved::Announcements) => self.users.all(),
-            Some(Reserved::Inbox(owner)) => self.users.sessions(&owner),
-            Some(Reserved::Direct(a, b)) if a == b => self.users.sessions(&a),
-            Some(Reserved::Direct(a, b)) => [self.users.sessions(&a), self.users.sessions(&b)].concat(),
-        };
-        let is_new = |session: &Arc<Session>| {
-            !session.follows(room) && matches!(session.note_room(room, usize::MAX), Ok(true))
-        };
-        let new: Vec<_> = sessions.into_iter().filter(is_new).collect();
-        if new.is_empty() {
-            return;
-        }
-        let (node, room) = (self.clone(), room.clone());
-        self.tasks.spawn(async move {
-            // The semaphores are never closed.
-            let _turn = node.pages.acquire().await;
-            let recent = node
-                .backend
-                .log
-                .read(&room, seq.saturating_sub(RECENT), RECENT as usize);
-            let recent = recent.await.unwrap_or_default();
-            for session in new {
-                let told_since = session.told_since();
-                let missed = recent
-                    .iter()
-                    .find(|event| event.at >= told_since && event.seq < seq);
-                let after = match missed {
-                    Some(first) => first.seq - 1,
-                    None if skip == Some(session.conn.key) => seq,
-                    None => seq - 1,
-                };
-                node.attach_reader(&room, after, session).await;
-            }
-        });
-    }
-
-    async fn attach_reader(&self, room: &RoomId, after: u64, session: Arc<Session>) {
-        let attach = Attach {
-            room: room.clone(),
-            budget: session.replay_budget.clone(),
-            session,
-            from: From::After(after),
-            since: u64::MAX,
-            reply: None,
-        };
-        self.hub.tell(room, ToShard::Attach(attach)).await;
-    }
+    // ---- state ------------------------------------------------------------------------------------------------
 
     /// Whether the sweep watches the log. Who reads how far a room has come waits for it: what is appended behind that, and
     /// lost by the bus before the sweep began, would be found by nobody.
@@ -407,8 +338,6 @@ impl Node {
             () = self.stop.cancelled() => false,
         }
     }
-
-    // ---- state ------------------------------------------------------------------------------------------------
 
     /// Whether the node sends its clients away.
     #[must_use]

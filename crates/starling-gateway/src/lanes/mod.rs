@@ -21,8 +21,9 @@ use tokio::{
 use self::batch::{Batch, Step, Tried};
 use crate::{
     hub::SharedEvent,
-    node::{Node, readers_of},
+    node::Node,
     notice::Notice,
+    reserved::readers_of,
     session::Session,
     traces::{Link, MessageTrace},
 };

@@ -3,6 +3,7 @@
 //! with one that loses, repeats and reorders, so that the log must repair what it does.
 
 mod bus;
+mod deaf_log;
 mod deaf_store;
 mod late_registry;
 mod running;
