@@ -39,9 +39,10 @@ pub(super) enum Purpose {
 impl Purpose {
     /// Commands that wait for fred's task. More of them are refused by fred; links keep below it.
     const WAITING_COMMANDS: usize = 32_768;
-    /// Messages that wait for the pump. It does nothing but hand on, so that this covers about 65 ms of the most that
-    /// a connection can bring. Beyond it the oldest are lost, and the loss is told as a gap.
-    const WAITING_MESSAGES: usize = 65_536;
+    /// Messages that wait for the pump, which only hands on, all that is there at each of its turns. Beyond it the
+    /// oldest are lost, and the loss is told as a gap. fred makes seven more channels of this size, for events
+    /// that nobody listens to, and fills all of them with empty places at once: 6 MiB for each attempt to connect.
+    const WAITING_MESSAGES: usize = 8_192;
 
     fn performance(self, command_timeout: Duration) -> PerformanceConfig {
         PerformanceConfig {
@@ -75,9 +76,9 @@ impl Dialer {
             .join(",")
     }
 
-    /// Opens a connection that is ready for commands.
-    pub(super) async fn dial(&self) -> Result<Connection, Error> {
-        let client = Builder::from_config(self.target.clone())
+    /// What a connection is made with.
+    fn client(&self) -> Result<Client, Error> {
+        Builder::from_config(self.target.clone())
             .with_connection_config(|config| {
                 *config = ConnectionConfig {
                     connection_timeout: STEP,
@@ -95,7 +96,12 @@ impl Dialer {
             })
             .with_performance_config(|config| *config = self.purpose.performance(self.command_timeout))
             // No reconnect policy: see the head of this file.
-            .build()?;
+            .build()
+    }
+
+    /// Opens a connection that is ready for commands.
+    pub(super) async fn dial(&self) -> Result<Connection, Error> {
+        let client = self.client()?;
         // The listener must be there before there is something to hear.
         let mut ready = pin!(client.wait_for_connect());
         if let Poll::Ready(result) = poll!(ready.as_mut()) {
@@ -159,4 +165,32 @@ pub(super) async fn ping(client: &Client) -> Result<(), Error> {
         async move { client.ping::<()>(None).await }
     });
     try_join_all(pings).await.map(drop)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// In bytes.
+    fn resident() -> Option<usize> {
+        let status = std::fs::read_to_string("/proc/self/status").ok()?;
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+        Some(line.trim().strip_suffix(" kB")?.parse::<usize>().ok()? << 10)
+    }
+
+    /// fred takes it when a client is made: a server that is away costs it at every attempt.
+    #[tokio::test]
+    async fn a_connection_takes_a_few_mebibytes() {
+        for (purpose, most) in [(Purpose::Commands, 1 << 20), (Purpose::Subscriber, 8 << 20)] {
+            let dialer = Dialer {
+                target: Config::default(),
+                purpose,
+                command_timeout: ANSWER,
+            };
+            let before = resident().unwrap();
+            let clients: Vec<Client> = (0..8).map(|_| dialer.client().unwrap()).collect();
+            let each = resident().unwrap().saturating_sub(before) / clients.len();
+            assert!(each < most, "{purpose:?}: {each} bytes");
+        }
+    }
 }

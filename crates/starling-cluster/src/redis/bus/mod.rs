@@ -89,13 +89,13 @@ struct Shared {
 
 impl Shared {
     #[cfg(test)]
-    fn for_tests() -> Self {
+    fn for_tests(most_queued: usize) -> Self {
         let metrics = Arc::new(RedisMetrics::default());
         Self {
             names: Names::new("test:"),
             node: NodeId::parse("node").expect("a node id"),
             incarnation: 1,
-            queue: Arc::new(Queue::new(100, metrics.clone())),
+            queue: Arc::new(Queue::new(most_queued, metrics.clone())),
             metrics,
             away: watch::Sender::new(0),
             told_up: Mutex::new(true),

@@ -9,11 +9,15 @@ use tokio::{
         Receiver,
         error::{RecvError, TryRecvError},
     },
-    task::JoinHandle,
+    task::{JoinHandle, yield_now},
 };
 use tokio_util::sync::CancellationToken;
 
 use super::{Shared, TopicSet, liveness::Heard};
+
+/// Messages handed on before other tasks get their turn: less than a millisecond. tokio's own budget for a turn is 128
+/// receives, and with that a busy node falls behind what fred brings in, and fred's channel overflows.
+const TURN: usize = 1024;
 
 /// The task that hands on what one connection brings.
 pub(super) struct Pump {
@@ -37,23 +41,21 @@ impl Pump {
                 heard,
             };
             loop {
-                tokio::select! {
+                let first = tokio::select! {
                     biased;
-                    message = messages.recv() => match message {
-                        Ok(message) => hand.on(message),
-                        Err(RecvError::Lagged(lost)) => hand.lagged(lost),
-                        Err(RecvError::Closed) => return,
-                    },
+                    message = messages.recv() => message,
                     () = finished.cancelled() => break,
-                }
-            }
-            loop {
-                match messages.try_recv() {
+                };
+                match first {
                     Ok(message) => hand.on(message),
-                    Err(TryRecvError::Lagged(lost)) => hand.lagged(lost),
-                    Err(TryRecvError::Empty | TryRecvError::Closed) => return,
+                    Err(RecvError::Lagged(lost)) => hand.lagged(lost),
+                    Err(RecvError::Closed) => return,
+                }
+                if !hand.drain(&mut messages, TURN - 1) {
+                    yield_now().await;
                 }
             }
+            hand.drain(&mut messages, usize::MAX);
         });
         Self { finish, task }
     }
@@ -74,6 +76,18 @@ struct Hand {
 }
 
 impl Hand {
+    /// Hands on at most so many messages of those that are there; `false` when there may be more.
+    fn drain(&self, messages: &mut Receiver<Message>, most: usize) -> bool {
+        for _ in 0..most {
+            match messages.try_recv() {
+                Ok(message) => self.on(message),
+                Err(TryRecvError::Lagged(lost)) => self.lagged(lost),
+                Err(TryRecvError::Empty | TryRecvError::Closed) => return true,
+            }
+        }
+        false
+    }
+
     fn on(&self, message: Message) {
         let topic = self.shared.names.topic(&message.channel);
         self.heard.note(&message.server, topic.is_none());
@@ -119,21 +133,40 @@ mod tests {
         Topic::Room(RoomId::parse(name).unwrap())
     }
 
-    /// fred keeps so many messages and drops the oldest beyond. Whoever listens by its own means hears nothing more
-    /// from then on.
-    #[tokio::test]
-    async fn what_fred_drops_is_told_and_the_rest_goes_on() {
-        let shared = Arc::new(Shared::for_tests());
-        let mut receiver = Receiver(shared.queue.clone());
-        let (messages, kept) = broadcast::channel(4);
-        let message = |n: usize| Message {
+    fn message(shared: &Shared, n: usize) -> Message {
+        Message {
             channel: shared.names.channel(&room("r")).into(),
             value: Value::Bytes(Bytes::from(n.to_string())),
             kind: MessageKind::Message,
             server: Server::new("host", 1),
-        };
+        }
+    }
+
+    /// fred's channel need not hold what comes in during several turns of other tasks.
+    #[tokio::test]
+    async fn a_turn_hands_on_what_has_come_in_and_ends() {
+        let shared = Arc::new(Shared::for_tests(4 * TURN));
+        let (messages, kept) = broadcast::channel(4 * TURN);
+        let pump = Pump::start(kept, shared.clone(), TopicSet::default(), Arc::default());
+        for n in 0..TURN + 1 {
+            messages.send(message(&shared, n)).unwrap();
+        }
+        yield_now().await;
+        assert_eq!(shared.metrics.queued.get(), TURN as u64, "one turn");
+        yield_now().await;
+        assert_eq!(shared.metrics.queued.get(), TURN as u64 + 1, "two turns");
+        pump.finish().await;
+    }
+
+    /// fred keeps so many messages and drops the oldest beyond. Whoever listens by its own means hears nothing more
+    /// from then on.
+    #[tokio::test]
+    async fn what_fred_drops_is_told_and_the_rest_goes_on() {
+        let shared = Arc::new(Shared::for_tests(100));
+        let mut receiver = Receiver(shared.queue.clone());
+        let (messages, kept) = broadcast::channel(4);
         for n in 0..10 {
-            messages.send(message(n)).unwrap();
+            messages.send(message(&shared, n)).unwrap();
         }
         let topics = TopicSet::default();
         topics.lock().extend([room("r"), room("s")]);
@@ -144,7 +177,7 @@ mod tests {
         };
         topics.sort();
         assert_eq!(topics, [room("r"), room("s")], "it may have been any of them");
-        messages.send(message(10)).unwrap();
+        messages.send(message(&shared, 10)).unwrap();
         pump.finish().await;
         shared.queue.close();
         let mut payloads = Vec::new();
