@@ -81,6 +81,8 @@ pub struct Node {
     /// An administrator wants the node to drain: for whoever runs it.
     pub(crate) drain_wanted: CancellationToken,
     bus_up: AtomicBool,
+    /// It let somebody wait for a subscription, and has confirmed none since: a link that hangs, most likely.
+    bus_late: AtomicBool,
     draining: AtomicBool,
     /// Later than that: the balancer has had its time to notice.
     refusing: AtomicBool,
@@ -152,6 +154,7 @@ impl Node {
             watching: watch::Sender::new(None),
             drain_wanted: CancellationToken::new(),
             bus_up: AtomicBool::new(true),
+            bus_late: AtomicBool::new(false),
             draining: AtomicBool::new(false),
             refusing: AtomicBool::new(false),
             publisher,
@@ -258,6 +261,11 @@ impl Node {
         self.bus_up.store(up, Relaxed);
     }
 
+    /// Whether what is published elsewhere is heard here, as far as is known.
+    pub(crate) fn is_heard(&self) -> bool {
+        self.is_bus_up() && !self.bus_late.load(Relaxed)
+    }
+
     /// Gives a message to the publisher. It may be lost: then the other nodes find it in the log.
     pub(crate) fn publish(&self, topics: Vec<Topic>, notice: &Notice) {
         self.publish_traced(topics, notice, Vec::new());
@@ -298,7 +306,10 @@ impl Node {
             return true;
         }
         match self.backend.bus.subscribe(&topics).await {
-            Ok(()) => true,
+            Ok(()) => {
+                self.bus_late.store(false, Relaxed);
+                true
+            }
             Err(error) => {
                 tracing::debug!(
                     error = &error as &dyn std::error::Error,
@@ -307,6 +318,18 @@ impl Node {
                 false
             }
         }
+    }
+
+    /// The same for somebody who waits no longer than that: then the log is followed as if the bus were away.
+    pub(crate) async fn subscribe_rooms_within(&self, patience: Duration, rooms: &[RoomId]) -> bool {
+        let subscribed = tokio::time::timeout(patience, self.subscribe_rooms(rooms)).await;
+        subscribed.unwrap_or_else(|_| {
+            if !self.bus_late.swap(true, Relaxed) {
+                tracing::warn!("the bus does not confirm a subscription; following the log until it does");
+                self.sweep_now.notify_one();
+            }
+            false
+        })
     }
 
     /// Ends the subscription of an ordinary room.

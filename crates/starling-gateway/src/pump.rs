@@ -155,12 +155,12 @@ pub(crate) fn disconnect(node: &Node, user: &UserId, code: u16) {
     }
 }
 
-/// Looks for lost tails: every couple of seconds while the bus is healthy, several times a second while it is away,
+/// Looks for lost tails: every couple of seconds while the bus is healthy, several times a second while it is not heard,
 /// and at once after a gap. A process that was paused finds its timer long over, and sweeps first thing.
 pub(crate) async fn run_sweep(node: Arc<Node>) {
     let mut watermark: Option<Watermark> = None;
     loop {
-        let interval = if node.is_bus_up() {
+        let interval = if node.is_heard() {
             jittered(node.config.sweep)
         } else {
             node.config.sweep_degraded

@@ -14,7 +14,8 @@ pub trait Bus: Send + Sync + 'static {
     async fn publish(&self, messages: Vec<(Topic, Bytes)>) -> Result<(), Unavailable>;
 
     /// Subscribes this node. On return everything published from now on is delivered, while the bus lasts; a
-    /// subscription survives reconnects. Subscribing twice is the same as once.
+    /// subscription survives reconnects. Subscribing twice is the same as once. Who stops waiting does not know whether it is
+    /// done, and asks again.
     async fn subscribe(&self, topics: &[Topic]) -> Result<(), Unavailable>;
 
     /// Ends subscriptions; deliveries on their way may still arrive.

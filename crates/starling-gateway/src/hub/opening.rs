@@ -15,9 +15,11 @@ use super::{
 };
 use crate::conn::Socket;
 
-/// How long a room that is wanted waits for its last subscription to end. Until it has a new one the sweep finds what is
-/// durable; what is ephemeral is not heard.
-const PATIENCE: Duration = Duration::from_millis(500);
+/// How long a room that is wanted waits for the bus: for its last subscription to end, or for the new one to be confirmed.
+/// Somebody waits for the reply to their `join_room`, and a bus that is well answers within milliseconds; a link that hangs
+/// is found dead only after seconds. Until the room has a subscription the sweep finds what is durable; what is ephemeral
+/// is not heard.
+pub(super) const PATIENCE: Duration = Duration::from_millis(500);
 
 impl<K: Socket> Shard<K> {
     /// Somebody wants a room that is not open.

@@ -10,6 +10,7 @@ use super::{
     ToShard,
     context::{Ask, Settings},
     fanout::Moment,
+    opening::PATIENCE,
     shard::Shard,
 };
 use crate::node::Node;
@@ -62,7 +63,7 @@ fn carry_out(node: &Arc<Node>, ask: Ask) {
         let log = &node.backend.log;
         let (room, answer) = match ask {
             Ask::Open { rooms, subscribe } => {
-                let subscribed = subscribe && node.subscribe_rooms(&rooms).await;
+                let subscribed = subscribe && node.subscribe_rooms_within(PATIENCE, &rooms).await;
                 let heads = match node.is_watching().await {
                     true => log.heads(&rooms).await,
                     false => Err(Unavailable::new("log", "the sweep has no answer from it")),

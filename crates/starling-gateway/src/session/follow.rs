@@ -1,7 +1,7 @@
 //! What a session follows live. The order is always: attach (held), write the reply, activate; so what was missed comes
 //! behind the reply, and what happens meanwhile behind what was missed.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use futures_util::future::join_all;
 use starling_core::{Cursor, Refusal, Role, Room, RoomId, ports::Unread};
@@ -10,7 +10,7 @@ use starling_protocol::{
     command::{JoinRoom, LooseId, Subscribe, SubscribeRoom, Unsubscribe},
     reply::{Joined, LiveRoom, RoomView, SubscribedRoom, SubscribedRooms},
 };
-use tokio::sync::oneshot;
+use tokio::{sync::oneshot, time::timeout};
 
 use super::{Actor, Session};
 use crate::{
@@ -22,6 +22,8 @@ use crate::{
 
 /// Messages in the reply to `join_room` at most.
 const MAX_JOIN_HISTORY: usize = 100;
+/// How long a reply waits to know how many there are elsewhere: a number to look at, and not worth more.
+const COUNT_PATIENCE: Duration = Duration::from_millis(500);
 /// Rooms read at once for `subscribe {all}`.
 const ROOM_PAGE: usize = 500;
 
@@ -150,13 +152,11 @@ async fn joined(
 
 /// What the others say, with what this node said earlier replaced by what it knows now.
 async fn online_count(node: &Node, room: &RoomId, attached: &Attached) -> u32 {
-    let all = node
-        .backend
-        .presence
-        .room_counts(std::slice::from_ref(room))
-        .await;
+    let all = node.backend.presence.room_counts(std::slice::from_ref(room));
+    let all = timeout(COUNT_PATIENCE, all).await;
     let said = all
         .ok()
+        .and_then(Result::ok)
         .and_then(|counts| counts.first().copied())
         .unwrap_or_default();
     said.saturating_sub(attached.reported_users) + attached.local_users

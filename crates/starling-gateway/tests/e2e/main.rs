@@ -5,6 +5,7 @@
 mod bus;
 mod deaf_log;
 mod deaf_store;
+mod hanging_bus;
 mod late_registry;
 mod running;
 

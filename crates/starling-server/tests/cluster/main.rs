@@ -3,6 +3,7 @@
 #[path = "../../../starling-gateway/tests/e2e/running.rs"]
 mod running;
 
+mod hanging;
 mod reordered;
 
 use std::{
