@@ -16,7 +16,10 @@ use super::{
     room::{Member, Mode, Room},
     shared::SharedEvent,
 };
-use crate::conn::{Class, Socket};
+use crate::{
+    conn::{Class, Socket},
+    metrics::Metrics,
+};
 
 /// Bytes written at once while catching up: what a socket's kernel buffer holds.
 const CHUNK: usize = 32 << 10;
@@ -209,7 +212,7 @@ impl<K: Socket> Room<K> {
             Mode::Attached(prove) => member.mode = Mode::Held(*prove),
             Mode::Ended(event) => {
                 let event = event.clone();
-                self.end_membership(key, &event);
+                self.end_membership(key, &event, &cx.metrics);
                 return false;
             }
             _ => {}
@@ -325,8 +328,7 @@ impl<K: Socket> Room<K> {
                     rewind_to: Some(common),
                     cursor: handed,
                 };
-                cx.metrics.gaps_told.inc();
-                member.session.conn.send_event("gap", &gap, Class::Reply);
+                member.tell_gap(&gap, &cx.metrics);
                 (member.pos, member.mode) = (handed.seq, Mode::Held(None));
                 return self.catch_up(key, cx);
             }
@@ -349,8 +351,7 @@ impl<K: Socket> Room<K> {
                 rewind_to: None,
                 cursor: handed,
             };
-            cx.metrics.gaps_told.inc();
-            member.session.conn.send_event("gap", &gap, Class::Reply);
+            member.tell_gap(&gap, &cx.metrics);
             member.pos = found_to;
         }
         // The log may be ahead of what was handed out.
@@ -370,6 +371,14 @@ impl<K: Socket> Room<K> {
         {
             self.catch_up(key, cx);
         }
+    }
+}
+
+impl<K: Socket> Member<K> {
+    /// Says what it is not given.
+    pub(super) fn tell_gap(&self, gap: &Gap, metrics: &Metrics) {
+        metrics.gaps_told.inc();
+        self.session.conn.send_event("gap", gap, Class::Reply);
     }
 }
 

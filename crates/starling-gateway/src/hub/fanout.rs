@@ -153,7 +153,7 @@ impl<K: Socket> Room<K> {
                 self.refused(key, cx);
             }
             if let Some(Item::Durable(event)) = batch.items.last() {
-                self.end_memberships(event);
+                self.end_memberships(event, &cx.metrics);
             }
         }
         if self.pending.capacity() == 0 {
@@ -230,7 +230,7 @@ impl<K: Socket> Room<K> {
     }
 
     /// Ends what the event ends, after everybody got it.
-    fn end_memberships(&mut self, event: &Arc<SharedEvent>) {
+    fn end_memberships(&mut self, event: &Arc<SharedEvent>, metrics: &Metrics) {
         let keys = match gone(&event.event.body) {
             Gone::Nobody => return,
             Gone::User(user) => self.members.keys_of(user),
@@ -245,13 +245,13 @@ impl<K: Socket> Room<K> {
                     member.mode = Mode::Ended(event.clone());
                 }
                 Some(member) if matches!(member.mode, Mode::Ended(_)) => {}
-                _ => self.end_membership(key, event),
+                _ => self.end_membership(key, event, metrics),
             }
         }
     }
 
     /// Ends what a member has here by an event.
-    pub(super) fn end_membership(&mut self, key: u64, event: &SharedEvent) {
+    pub(super) fn end_membership(&mut self, key: u64, event: &SharedEvent, metrics: &Metrics) {
         if let Some(member) = self.remove(key) {
             member.session.forget_room(&self.id);
             if !matches!(member.mode, Mode::Live) {
@@ -266,7 +266,7 @@ impl<K: Socket> Room<K> {
                         rewind_to: None,
                         cursor: event.event.cursor(),
                     };
-                    conn.send_event("gap", &gap, Class::Reply);
+                    member.tell_gap(&gap, metrics);
                 }
                 conn.send(event.frame(conn.codec), Class::Reply);
             }

@@ -25,6 +25,10 @@ impl Seen {
         *self.counts.entry(what).or_default() += count;
     }
 
+    fn of(&self, what: &str) -> u64 {
+        self.counts.get(what).copied().unwrap_or_default()
+    }
+
     pub(super) fn add(&mut self, other: &Self) {
         for (what, count) in &other.counts {
             self.note(what, *count);
@@ -147,6 +151,11 @@ impl World {
             node.shard.assert_whole();
             self.seen.count(&node.metrics);
         }
+        let gaps = self.clients.iter().map(|client| client.gaps).sum::<u64>();
+        assert!(
+            gaps <= self.seen.of("gaps told"),
+            "a gap was told and not counted"
+        );
         self.seen.note(
             "events",
             self.clients

@@ -17,6 +17,8 @@ pub(super) struct Client {
     pub(super) link: Option<Link>,
     pub(super) rooms: Vec<Known>,
     pub(super) sent: Vec<Sent>,
+    /// How often it was told that something is left out.
+    pub(super) gaps: u64,
 }
 
 /// What it knows of a room, over all its connections.
@@ -187,7 +189,10 @@ impl Client {
                 Some("unavailable") => self.sent[sent].is_late = true,
                 _ => self.sent[sent].is_refused = true,
             },
-            ("gap", _) => self.page(&read(frame.data), log),
+            ("gap", _) => {
+                self.gaps += 1;
+                self.page(&read(frame.data), log);
+            }
             ("lagging", _) => {}
             (_, None) => self.event(link, &read(frame.data), log),
             (kind, _) => panic!("an unexpected {kind}"),

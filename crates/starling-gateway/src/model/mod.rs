@@ -39,6 +39,7 @@
 //! | `subscribe` does not look at the membership again | who was removed meanwhile follows the room |
 //! | a closing room does not end its subscription | a subscription is left |
 //! | the events behind a hole are not bounded | the bound, at that step |
+//! | `Room::end_membership` tells of a gap and does not count it | at rest clients know of more gaps than nodes do |
 //! | `Batch::settle` mixes up the outcomes | an answer names another message |
 
 mod checks;

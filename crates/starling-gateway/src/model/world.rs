@@ -43,6 +43,7 @@ impl World {
             link: None,
             rooms: rooms.iter().cloned().map(Known::new).collect(),
             sent: Vec::new(),
+            gaps: 0,
         };
         let mut world = Self {
             now,
