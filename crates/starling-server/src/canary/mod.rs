@@ -16,12 +16,16 @@ use std::{
     convert::Infallible,
     future::pending,
     net::SocketAddr,
+    pin::pin,
     sync::Arc,
     time::{Duration, Instant},
 };
 
 use anyhow::{Context, bail};
-use futures_util::{SinkExt as _, StreamExt as _};
+use futures_util::{
+    FutureExt as _, SinkExt as _, StreamExt as _,
+    future::{Fuse, FusedFuture as _},
+};
 use secrecy::SecretString;
 use serde::Deserialize;
 use serde_json::{json, value::RawValue};
@@ -55,7 +59,7 @@ const BREATH: Duration = Duration::from_secs(1);
 /// How long a handshake and the way into the room may take.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// After so many messages the room is trimmed.
-const TRIM_EVERY: i64 = 60;
+const TRIM_EVERY: u64 = 60;
 /// So many events of the room are kept: a minute of a cluster of fifty nodes.
 const KEPT: u64 = 3000;
 /// Events removed at once.
@@ -127,9 +131,17 @@ impl Canary {
         self.meters.set_up(true);
         let mut ticks = interval(self.config.interval);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        // Beside the rest: a database that hangs must not keep the canary from hearing.
+        let mut trimming = pin!(Fuse::terminated());
         loop {
             tokio::select! {
-                _ = ticks.tick() => song.sing().await?,
+                () = &mut trimming => {}
+                _ = ticks.tick() => {
+                    let sang = song.sing().await?;
+                    if sang && song.count % TRIM_EVERY == 0 && trimming.is_terminated() {
+                        trimming.set(self.trim(song.ledger.seq()).fuse());
+                    }
+                }
                 message = song.socket.next() => {
                     let message = message.context("the node has closed the connection")??;
                     let Message::Text(text) = message else { continue };
@@ -140,6 +152,17 @@ impl Canary {
                     }
                 }
             }
+        }
+    }
+
+    /// Removes what is old of the room, as of this seq.
+    async fn trim(&self, seq: u64) {
+        let below = seq.saturating_sub(KEPT);
+        if let Err(error) = self.retention.trim(&self.config.room, below, TRIM).await {
+            tracing::debug!(
+                error = &error as &dyn std::error::Error,
+                "cannot trim the canary's room"
+            );
         }
     }
 
@@ -160,6 +183,7 @@ impl Canary {
             socket,
             ledger: Ledger::default(),
             next_id: 1,
+            count: 0,
             // Client ids are good for the life of a message: each connection has its own.
             run: uuid::Uuid::now_v7().simple().to_string(),
         };
@@ -198,6 +222,8 @@ struct Song<'a> {
     socket: Socket,
     ledger: Ledger,
     next_id: i64,
+    /// Messages sent.
+    count: u64,
     run: String,
 }
 
@@ -226,15 +252,15 @@ impl Song<'_> {
         bail!("the node has closed the connection")
     }
 
-    /// One message; and what was sent before and has not come.
-    async fn sing(&mut self) -> anyhow::Result<()> {
+    /// One message, unless too many are under way; and what was sent before and has not come.
+    async fn sing(&mut self) -> anyhow::Result<bool> {
         let Canary { config, meters, .. } = self.canary;
         let now = Instant::now();
         meters.lost(self.ledger.lost(now));
         let id = self.next_id;
         if !self.ledger.send(id, now) {
             meters.refused();
-            return Ok(());
+            return Ok(false);
         }
         let message = json!({
             "roomId": config.room,
@@ -244,17 +270,8 @@ impl Song<'_> {
         });
         self.write("send_message", message).await?;
         meters.sent();
-        if id % TRIM_EVERY == 0 {
-            let below = self.ledger.seq().saturating_sub(KEPT);
-            let trimmed = self.canary.retention.trim(&config.room, below, TRIM).await;
-            if let Err(error) = trimmed {
-                tracing::debug!(
-                    error = &error as &dyn std::error::Error,
-                    "cannot trim the canary's room"
-                );
-            }
-        }
-        Ok(())
+        self.count += 1;
+        Ok(true)
     }
 
     /// Takes what the node says; what it wants.

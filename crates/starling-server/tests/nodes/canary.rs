@@ -95,3 +95,38 @@ async fn a_canary_tells_of_messages_that_are_not_taken() {
         .await
         .expect("it is seen to be away");
 }
+
+/// Deliveries of other nodes' messages by this node's canary: how many, and how many it says took longer than a second.
+async fn deliveries(cluster: &Cluster, n: usize) -> (f64, f64) {
+    let in_time = "starling_canary_deliver_seconds_bucket{from=\"other\",le=\"1\"}";
+    let in_time = metric(cluster, n, in_time).await.expect("a bucket");
+    let all = metric(cluster, n, OTHER).await.expect("a count");
+    (all, all - in_time)
+}
+
+/// The database of its node hangs, and with it the trimming of its room: what it says of others stays true.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_canary_hears_while_its_database_hangs() {
+    // Messages between two trims: six seconds at this pace.
+    const TRIM_EVERY: f64 = 60.0;
+    const SENT: &str = "starling_canary_sent_total";
+    let cluster = Cluster::start_with_a_link(&singing()).await;
+    reaches(&cluster, 0, OTHER, 1.0).await;
+    cluster.hang_link();
+    // A batch that was cut in two may hold the room for a while.
+    for n in 1..NODES {
+        let heard = metric(&cluster, n, OWN).await.unwrap();
+        reaches(&cluster, n, OWN, heard + 5.0).await;
+    }
+    let (heard, _) = deliveries(&cluster, 0).await;
+    reaches(&cluster, 0, OTHER, heard + 5.0).await;
+    let (before, late_before) = deliveries(&cluster, 0).await;
+    let sent = metric(&cluster, 0, SENT).await.unwrap();
+    reaches(&cluster, 0, SENT, sent + TRIM_EVERY + 1.0).await;
+    let (heard, _) = deliveries(&cluster, 0).await;
+    reaches(&cluster, 0, OTHER, heard + 5.0).await;
+    let (heard, late) = deliveries(&cluster, 0).await;
+    // On a busy machine some are late. One that waits for the trim hears nothing half of the time.
+    let (heard, late) = (heard - before, late - late_before);
+    assert!(5.0 * late < heard, "{late} of {heard} came late");
+}

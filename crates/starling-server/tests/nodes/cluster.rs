@@ -12,7 +12,12 @@ use serde_json::{Value, json};
 use starling_testkit::{
     client::{DEADLINE, Dial, TestClient, http, number, text},
     e2e::token,
-    fixtures::{nginx::NginxFixture, postgres::PostgresFixture, redis::RedisFixture},
+    fixtures::{
+        nginx::NginxFixture,
+        postgres::PostgresFixture,
+        proxy::{ChaosProxy, Direction, Mode},
+        redis::RedisFixture,
+    },
 };
 use tempfile::TempDir;
 
@@ -43,6 +48,8 @@ pub(crate) struct Cluster {
     folder: TempDir,
     /// Variables of every node, beside the usual ones.
     variables: Vec<(String, String)>,
+    /// Between the first node and Postgres, where a test wants to break that.
+    link: Option<ChaosProxy>,
     postgres: Arc<PostgresFixture>,
 }
 
@@ -60,7 +67,21 @@ impl Cluster {
 
     /// The same, with more variables for every node.
     pub(crate) fn start_with(variables: &[(String, String)]) -> Self {
+        Self::start_by(variables, PostgresFixture::shared(), None)
+    }
+
+    /// The same; the first node's link to Postgres can be made to hang.
+    pub(crate) async fn start_with_a_link(variables: &[(String, String)]) -> Self {
         let postgres = PostgresFixture::shared();
+        let link = ChaosProxy::before(postgres.port()).await.expect("a proxy");
+        Self::start_by(variables, postgres, Some(link))
+    }
+
+    fn start_by(
+        variables: &[(String, String)],
+        postgres: Arc<PostgresFixture>,
+        link: Option<ChaosProxy>,
+    ) -> Self {
         let nodes: Vec<Node> = (1..=NODES)
             .map(|n| Node {
                 id: format!("node-{n}"),
@@ -76,6 +97,7 @@ impl Cluster {
             database: postgres.database(),
             folder: tempfile::tempdir().unwrap(),
             variables: variables.to_vec(),
+            link,
             postgres,
         };
         for n in 0..NODES {
@@ -88,15 +110,32 @@ impl Cluster {
     pub(crate) fn start_node(&self, n: usize) {
         let node = &self.nodes[n];
         let redis = self.redis.url();
+        let database = self.database_of(n);
         let mut variables = SETTINGS.to_vec();
         let more = self.variables.iter();
         variables.extend(more.map(|(name, value)| (name.as_str(), value.as_str())));
         variables.extend([
             ("STARLING_SERVER__NODE_ID", node.id.as_str()),
             ("STARLING_REDIS__URL", redis.as_str()),
-            ("STARLING_POSTGRES__URL", self.database.as_str()),
+            ("STARLING_POSTGRES__URL", database.as_str()),
         ]);
         *node.server.lock().unwrap() = Some(Server::start(node.addr, self.folder.path(), &variables));
+    }
+
+    /// Where a node finds the database.
+    fn database_of(&self, n: usize) -> String {
+        let Some(link) = self.link.as_ref().filter(|_| n == 0) else {
+            return self.database.clone();
+        };
+        let (user, place) = self.database.split_once('@').expect("a URL with a user");
+        let (_, name) = place.split_once('/').expect("a URL with a database");
+        format!("{user}@127.0.0.1:{}/{name}", link.port())
+    }
+
+    /// The first node's link to Postgres takes what it is given, and hands nothing on.
+    pub(crate) fn hang_link(&self) {
+        let link = self.link.as_ref().expect("started with a link");
+        link.set(Mode::BlackHole(Direction::ToServer));
     }
 
     /// Shuts the nodes out of their database.
