@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use http::HeaderMap;
 use secrecy::SecretString;
 
 use super::{
@@ -46,7 +47,7 @@ section! {
         /// The collector's OTLP receiver for HTTP (protobuf), without /v1/traces and the like.
         otlp_endpoint: Option<SecretString> = None, Optional(COLLECTOR, "\"http://localhost:4318\"");
         /// Headers of every request to it.
-        otlp_headers: Option<SecretString> = None, Optional(Headers, "\"authorization=Bearer abc\"");
+        otlp_headers: Option<HeaderMap> = None, Optional(Headers, "\"authorization=Bearer abc\"");
         /// What it is sent. A collector without a pipeline for metrics refuses them: leave them out where Prometheus reads
         /// them.
         otlp_signals: Vec<Signal> = vec![Signal::Traces, Signal::Metrics], List(Choice::new());

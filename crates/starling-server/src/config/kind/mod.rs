@@ -1,11 +1,13 @@
 //! The kinds of values that a key may take: how one is read, shown, and described to a person.
 
+mod headers;
 mod text;
 
 use std::{fmt::Display, marker::PhantomData, ops::RangeInclusive, time::Duration};
 
-pub(super) use self::text::{
-    Address, FilePath, Headers, LogFilter, Name, Network, Room, Secret, ServiceUrl, WebOrigin,
+pub(super) use self::{
+    headers::Headers,
+    text::{Address, FilePath, LogFilter, Name, Network, Room, Secret, ServiceUrl, WebOrigin},
 };
 use super::{raw::Raw, units};
 

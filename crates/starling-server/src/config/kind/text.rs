@@ -11,7 +11,7 @@ use starling_core::RoomId;
 use tracing_subscriber::EnvFilter;
 
 use super::{Kind, Raw, toml_text};
-use crate::{secret, telemetry};
+use crate::secret;
 
 /// A name of visible ASCII characters.
 pub(in crate::config) struct Name;
@@ -183,30 +183,6 @@ impl Kind for Secret {
 
     fn read(&self, raw: &Raw) -> Option<SecretString> {
         raw.as_text().filter(|text| !text.is_empty()).map(Into::into)
-    }
-
-    fn show(&self, _: &SecretString) -> Option<String> {
-        Some(toml_text(secret::HIDDEN))
-    }
-
-    fn is_secret(&self) -> bool {
-        true
-    }
-}
-
-/// Headers of a request, as OpenTelemetry's variables write them: `name=value,name=value`. They may hold a token.
-pub(in crate::config) struct Headers;
-
-impl Kind for Headers {
-    type Value = SecretString;
-
-    fn expected(&self) -> String {
-        "headers such as \"name=value,other=value\"".into()
-    }
-
-    fn read(&self, raw: &Raw) -> Option<SecretString> {
-        let text = raw.as_text()?;
-        telemetry::otlp::headers(text).is_some().then(|| text.into())
     }
 
     fn show(&self, _: &SecretString) -> Option<String> {
