@@ -6,6 +6,7 @@
 
 mod postgres {
     mod crash;
+    mod crowd;
     mod hang;
     mod locks;
     mod restore;

@@ -5,6 +5,7 @@
 //! | `append` | the batch transaction: load under locks, decide, store, commit |
 //! | `writers` | the connections that append |
 //! | `readers` | the pool for everything else |
+//! | `gather`, `gathered` | reads of many callers in one statement, and which reads these are |
 //! | `store`, `history` | the ports that read |
 //! | `sweep` | what was appended since |
 //! | `sql`, `rows` | every statement; from rows to the words of starling-core |
@@ -20,6 +21,8 @@
 mod append;
 mod config;
 mod error;
+mod gather;
+mod gathered;
 mod history;
 mod maintenance;
 mod metrics;
@@ -46,6 +49,7 @@ pub use self::{config::PostgresConfig, error::ConnectError, metrics::PostgresMet
 use self::{
     append::Appender,
     error::{TooSlow, unavailable},
+    gathered::Gathered,
     metrics::Counters,
     pipeline::Param,
     readers::Readers,
@@ -64,9 +68,9 @@ const HEALTH_LIMIT: Duration = Duration::from_secs(2);
 pub async fn connect(config: PostgresConfig) -> Result<Store, ConnectError> {
     let connector = Connector::new(&config)?;
     migrate::migrate(&connector).await?;
-    let readers = Readers::new(connector.clone(), &config).map_err(ConnectError::Unreachable)?;
+    let readers = Arc::new(Readers::new(connector.clone(), &config).map_err(ConnectError::Unreachable)?);
     let writers = Writers::new(connector, config.lanes, config.patience());
-    let counters = Counters::default();
+    let counters = Arc::new(Counters::default());
     writers.warm(&counters).await.map_err(ConnectError::Unreachable)?;
     let number = readers.query(&counters, sql::SWEEPER, &[]).await;
     let number = number.and_then(|rows| {
@@ -80,6 +84,7 @@ pub async fn connect(config: PostgresConfig) -> Result<Store, ConnectError> {
             writers,
             patience: config.patience(),
         },
+        gathered: Gathered::new(&readers, &counters, &config),
         readers,
         counters,
         sweeps: Sweeps::new(number.unsigned_abs()),
@@ -103,8 +108,9 @@ pub struct Store {
 
 struct Inner {
     appender: Appender,
-    readers: Readers,
-    counters: Counters,
+    gathered: Gathered,
+    readers: Arc<Readers>,
+    counters: Arc<Counters>,
     sweeps: Sweeps,
     /// Ends with the store.
     background: Mutex<JoinSet<()>>,

@@ -229,12 +229,17 @@ pub(super) const FORGET_FOREIGN_BATCHES: &str = "\
 
 // ---- rooms and members --------------------------------------------------------------------------------------------
 
-pub(super) const ROOM: &str = concat!("SELECT ", room_columns!(), " FROM room r WHERE r.room_id = $1");
+pub(super) const ROOMS: &str = concat!(
+    "SELECT k.n, ",
+    room_columns!(),
+    " FROM unnest($1::text[]) WITH ORDINALITY k(room_id, n) JOIN room r ON r.room_id = k.room_id"
+);
 
-pub(super) const MEMBER: &str = concat!(
-    "SELECT ",
+pub(super) const STANDINGS: &str = concat!(
+    "SELECT k.n, ",
     member_columns!(),
-    " FROM member m WHERE m.room_id = $1 AND m.user_id = $2"
+    " FROM unnest($1::text[], $2::text[]) WITH ORDINALITY k(room_id, user_id, n) \
+     JOIN member m ON m.room_id = k.room_id AND m.user_id = k.user_id"
 );
 
 pub(super) const MEMBERS: &str = concat!(
@@ -336,12 +341,12 @@ pub(super) const MARK_READ: &str = "\
     RETURNING m.read_seq";
 
 /// Exact, and not by counting what is unread: from the messages of the room since the marker (the difference of two
-/// numbers), the user's own and those deleted since are taken off. `seq + 0` keeps the planner from the primary key,
-/// which would walk everybody's events: the unique index holds the user's own together, with their seqs.
+/// numbers), the user's own and those deleted since are taken off. `seq + 0` and `OFFSET 0` keep the planner from walking
+/// everybody's events: the unique index holds the user's own together, with their seqs, and each is then looked up.
 pub(super) const UNREAD: &str = "\
     SELECT k.n, m.read_seq, c.total - c.own - c.deleted, c.mentions \
-    FROM unnest($2::text[]) WITH ORDINALITY k(room_id, n) \
-    JOIN member m ON m.room_id = k.room_id AND m.user_id = $1 \
+    FROM unnest($1::text[], $2::text[]) WITH ORDINALITY k(room_id, user_id, n) \
+    JOIN member m ON m.room_id = k.room_id AND m.user_id = k.user_id \
     JOIN room r ON r.room_id = m.room_id \
     CROSS JOIN LATERAL (SELECT greatest(m.read_seq, m.joined_seq, r.min_seq - 1) AS seq) since \
     LEFT JOIN LATERAL ( \
@@ -350,13 +355,14 @@ pub(super) const UNREAD: &str = "\
                 r.message_count) AS total, \
             (SELECT count(*) FROM ( \
                     SELECT e.seq FROM room_event e \
-                    WHERE e.room_id = m.room_id AND e.sender_id = $1 AND e.seq + 0 > since.seq OFFSET 0) o \
-                JOIN room_event e ON e.room_id = m.room_id AND e.seq = o.seq AND e.kind = 'message_created') AS own, \
+                    WHERE e.room_id = m.room_id AND e.sender_id = m.user_id AND e.seq + 0 > since.seq OFFSET 0) o \
+                CROSS JOIN LATERAL (SELECT FROM room_event e \
+                    WHERE e.room_id = m.room_id AND e.seq = o.seq AND e.kind = 'message_created' OFFSET 0) said) AS own, \
             (SELECT count(*) FROM message_state s \
-                JOIN room_event e ON e.room_id = s.room_id AND e.seq = s.seq AND e.sender_id <> $1 \
+                JOIN room_event e ON e.room_id = s.room_id AND e.seq = s.seq AND e.sender_id <> m.user_id \
                 WHERE s.room_id = m.room_id AND s.deleted_at IS NOT NULL AND s.seq > since.seq) AS deleted, \
             (SELECT count(*) FROM mention x \
-                WHERE x.room_id = m.room_id AND x.user_id = $1 AND x.seq > since.seq) AS mentions \
+                WHERE x.room_id = m.room_id AND x.user_id = m.user_id AND x.seq > since.seq) AS mentions \
     ) c ON m.standing = 'joined' AND r.last_seq > since.seq";
 
 // ---- retention ----------------------------------------------------------------------------------------------------

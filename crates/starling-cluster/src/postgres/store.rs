@@ -13,7 +13,7 @@ use uuid::Uuid;
 use super::{
     Store,
     error::{Unreadable, unavailable},
-    rows::{Cells, each, in_places, int, limit, uint},
+    rows::{Cells, each, in_places, int, limit},
     sql,
 };
 
@@ -50,13 +50,12 @@ impl EventLog for Store {
 #[async_trait]
 impl Rooms for Store {
     async fn room(&self, room: &RoomId) -> Result<Option<Room>, Unavailable> {
-        let rows = self.query(sql::ROOM, &[&room.as_str()]).await?;
-        Ok(readable(each(&rows, Cells::room))?.pop())
+        self.inner.gathered.rooms.one(room.clone()).await?
     }
 
     async fn member(&self, room: &RoomId, user: &UserId) -> Result<Option<Member>, Unavailable> {
-        let rows = self.query(sql::MEMBER, &[&room.as_str(), &user.as_str()]).await?;
-        Ok(readable(each(&rows, Cells::member))?.pop())
+        let key = (room.clone(), user.clone());
+        self.inner.gathered.members.one(key).await?
     }
 
     async fn members(
@@ -117,11 +116,9 @@ impl Markers for Store {
         let moved = self
             .query(sql::MARK_READ, &[&room.as_str(), &user.as_str(), &int(seq)])
             .await?;
-        let rows = self
-            .query(sql::UNREAD, &[&user.as_str(), &[room.as_str()].as_slice()])
-            .await?;
-        let marker = readable(in_places(vec![None], &rows, |cells| unread(cells).map(Some)))?;
-        Ok(marker.into_iter().flatten().next().map(|unread| Marker {
+        let key = (room.clone(), user.clone());
+        let left = self.inner.gathered.unread.one(key).await??;
+        Ok(left.map(|unread| Marker {
             seq: unread.read_seq,
             moved: !moved.is_empty(),
             unread,
@@ -129,18 +126,12 @@ impl Markers for Store {
     }
 
     async fn unread(&self, user: &UserId, rooms: &[RoomId]) -> Result<Vec<Unread>, Unavailable> {
-        let rows = self.query(sql::UNREAD, &[&user.as_str(), &ids(rooms)]).await?;
-        readable(in_places(vec![Unread::default(); rooms.len()], &rows, unread))
+        let keys = rooms.iter().map(|room| (room.clone(), user.clone())).collect();
+        let all = self.inner.gathered.unread.all(keys).await?;
+        all.into_iter()
+            .map(|found| Ok(found?.unwrap_or_default()))
+            .collect()
     }
-}
-
-/// All zeros but the marker where the user is no member, or nothing came since.
-fn unread(cells: &mut Cells<'_>) -> Result<Unread, Unreadable> {
-    Ok(Unread {
-        read_seq: cells.uint()?,
-        unread: uint(cells.next::<Option<i64>>()?.unwrap_or(0)),
-        mentions: uint(cells.next::<Option<i64>>()?.unwrap_or(0)),
-    })
 }
 
 #[async_trait]
