@@ -50,7 +50,7 @@ const REDIS_COUNTERS: [Redis; 12] = [
     ),
     (
         "starling_presence_reaped",
-        "Users cleaned up after dead nodes.",
+        "Users cleaned up after nodes that died or stopped.",
         |m| m.reaped.get(),
     ),
     (

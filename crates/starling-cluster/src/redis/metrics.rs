@@ -57,7 +57,7 @@ pub struct RedisMetrics {
 
     /// Leases that had ended, or were lost with the store's data.
     pub leases_lost: Count,
-    /// Users cleaned up after dead nodes.
+    /// Users cleaned up after nodes that died or stopped.
     pub reaped: Count,
     /// Lookups answered without the time of "last seen", because the directory was away.
     pub last_seen_unknown: Count,
