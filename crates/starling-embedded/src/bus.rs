@@ -3,7 +3,10 @@
 use std::{
     collections::{HashMap, VecDeque},
     hash::{BuildHasher as _, RandomState},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering::SeqCst},
+    },
 };
 
 use async_trait::async_trait;
@@ -24,6 +27,8 @@ const SHARDS: usize = 32;
 pub(crate) struct Exchange {
     hasher: RandomState,
     shards: [Mutex<Shard>; SHARDS],
+    /// Nodes that are open.
+    nodes: AtomicUsize,
 }
 
 /// Topics, and the mailboxes of the nodes that listen to each.
@@ -34,12 +39,14 @@ impl Exchange {
         Arc::new(Self {
             hasher: RandomState::new(),
             shards: std::array::from_fn(|_| Mutex::default()),
+            nodes: AtomicUsize::new(0),
         })
     }
 
     /// A further node.
     pub(crate) fn node(self: &Arc<Self>) -> EmbeddedBus {
         let mailbox = Arc::<Mailbox>::default();
+        self.nodes.fetch_add(1, SeqCst);
         EmbeddedBus {
             exchange: self.clone(),
             receiver: Mutex::new(Some(Receiver(mailbox.clone()))),
@@ -123,9 +130,11 @@ impl Mailbox {
         self.arrived.notify_one();
     }
 
-    fn close(&self) {
-        self.waiting.lock().is_closed = true;
+    /// Whether it was open.
+    fn close(&self) -> bool {
+        let was_closed = std::mem::replace(&mut self.waiting.lock().is_closed, true);
         self.arrived.notify_one();
+        !was_closed
     }
 
     /// What comes next; the outer `None` when nothing waits, the inner when nothing will.
@@ -154,7 +163,9 @@ impl EmbeddedBus {
     /// Ends the node's subscriptions and, once it has taken what waits, its receiver.
     pub(crate) fn close(&self) {
         self.exchange.forget(&self.mailbox);
-        self.mailbox.close();
+        if self.mailbox.close() {
+            self.exchange.nodes.fetch_sub(1, SeqCst);
+        }
     }
 }
 
@@ -190,6 +201,10 @@ impl Bus for EmbeddedBus {
     fn take_receiver(&self) -> Option<Box<dyn BusReceiver>> {
         let receiver = self.receiver.lock().take()?;
         Some(Box::new(receiver))
+    }
+
+    fn is_alone(&self) -> bool {
+        self.exchange.nodes.load(SeqCst) <= 1
     }
 }
 
@@ -232,6 +247,19 @@ mod tests {
             }
         }
         (before, gaps, messages)
+    }
+
+    #[test]
+    fn a_node_is_alone_while_no_other_is_open() {
+        let exchange = Exchange::new();
+        let (one, two) = (exchange.node(), exchange.node());
+        assert!(!one.is_alone() && !two.is_alone());
+        // Closed, and closed again by being dropped.
+        two.close();
+        drop(two);
+        assert!(one.is_alone());
+        let three = exchange.node();
+        assert!(!one.is_alone() && !three.is_alone());
     }
 
     #[tokio::test]

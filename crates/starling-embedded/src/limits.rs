@@ -111,7 +111,8 @@ fn split(charge: &Charge) -> (Key, Rate) {
 /// Sessions by user, and by the node that holds them.
 #[derive(Default)]
 struct Connections {
-    of_user: HashMap<UserId, HashMap<SessionId, u64>>,
+    /// The sessions of each user and their nodes: few of one user, and very many users.
+    of_user: HashMap<UserId, Vec<(SessionId, u64)>>,
     nodes: u64,
 }
 
@@ -137,7 +138,7 @@ impl EmbeddedLimits {
     /// Forgets the connections of this node.
     pub(crate) fn close(&self) {
         self.counts.connections.lock().of_user.retain(|_, sessions| {
-            sessions.retain(|_, node| *node != self.node);
+            sessions.retain(|(_, node)| *node != self.node);
             !sessions.is_empty()
         });
     }
@@ -157,10 +158,15 @@ impl Limits for EmbeddedLimits {
 
     async fn connect(&self, user: &UserId, session: &SessionId, max: u32) -> Result<bool, Unavailable> {
         let mut connections = self.counts.connections.lock();
-        let sessions = connections.of_user.entry(user.clone()).or_default();
-        let fits = sessions.contains_key(session) || sessions.len() < max as usize;
+        let sessions = connections.of_user.entry(user.clone());
+        let sessions = sessions.or_insert_with(|| Vec::with_capacity(1));
+        if let Some((_, node)) = sessions.iter_mut().find(|(known, _)| known == session) {
+            *node = self.node;
+            return Ok(true);
+        }
+        let fits = sessions.len() < max as usize;
         if fits {
-            sessions.insert(session.clone(), self.node);
+            sessions.push((session.clone(), self.node));
         } else if sessions.is_empty() {
             connections.of_user.remove(user);
         }
@@ -170,7 +176,7 @@ impl Limits for EmbeddedLimits {
     async fn disconnect(&self, user: &UserId, session: &SessionId) {
         let mut connections = self.counts.connections.lock();
         if let Some(sessions) = connections.of_user.get_mut(user) {
-            sessions.remove(session);
+            sessions.retain(|(known, _)| known != session);
             if sessions.is_empty() {
                 connections.of_user.remove(user);
             }

@@ -122,7 +122,8 @@ impl Words {
         let Some(spoken) = self.spoken.get_mut(&lease) else {
             return;
         };
-        let words = self.users.entry(user.clone()).or_default();
+        let words = self.users.entry(user.clone());
+        let words = words.or_insert_with(|| Vec::with_capacity(1));
         words.retain(|other| match other.until {
             Some(_) => word.is_none(),
             None => other.lease != lease,

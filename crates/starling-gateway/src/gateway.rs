@@ -3,18 +3,15 @@
 use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
 use axum::Router;
-use hyper_util::{rt::TokioIo, rt::TokioTimer};
-use socket2::SockRef;
 use starling_core::{Backend, Clock};
 use starling_protocol::{CloseCode, event::Migrate};
-use tokio::net::{TcpListener, TcpStream};
-use tower::ServiceExt;
+use tokio::net::TcpListener;
 
 use crate::{
     Node, NodeConfig, StartError,
     auth::AuthConfig,
     conn::Class,
-    http::{self, PeerAddr},
+    http::{self, connection},
     telemetry::Telemetry,
 };
 
@@ -33,9 +30,12 @@ impl Gateway {
         auth: &AuthConfig,
         clock: Arc<dyn Clock>,
     ) -> Result<Self, StartError> {
-        let (listener, addr) = bind(config.listen)?;
+        let (listener, addr) = bind(config.listen, config.sndbuf_bytes)?;
         config.listen = addr;
-        let also = config.listen_also.iter().map(|addr| bind(*addr));
+        let also = config
+            .listen_also
+            .iter()
+            .map(|addr| bind(*addr, config.sndbuf_bytes));
         let also: Vec<_> = also.collect::<Result<_, _>>()?;
         let node = Node::start(config, backend, auth, clock)?;
         let telemetry = Arc::new(Telemetry::new(&node)?);
@@ -156,23 +156,24 @@ impl Gateway {
     }
 }
 
-/// How long a request that is being carried out may take when the node stops.
-const LAST_ANSWER: Duration = Duration::from_secs(1);
 /// The backlog of connections that the kernel holds for us in a storm.
 const BACKLOG: i32 = 4096;
 
 /// A listener, and its address with the port that it got.
-fn bind(addr: SocketAddr) -> Result<(TcpListener, SocketAddr), StartError> {
-    let bound = try_bind(addr).and_then(|listener| Ok((listener.local_addr()?, listener)));
+fn bind(addr: SocketAddr, sndbuf: usize) -> Result<(TcpListener, SocketAddr), StartError> {
+    let bound = try_bind(addr, sndbuf).and_then(|listener| Ok((listener.local_addr()?, listener)));
     let (bound, listener) = bound.map_err(|source| StartError::Listen { addr, source })?;
     Ok((listener, bound))
 }
 
-fn try_bind(addr: SocketAddr) -> io::Result<TcpListener> {
+fn try_bind(addr: SocketAddr, sndbuf: usize) -> io::Result<TcpListener> {
     let domain = socket2::Domain::for_address(addr);
     let socket = socket2::Socket::new(domain, socket2::Type::STREAM, Some(socket2::Protocol::TCP))?;
     socket.set_reuse_address(true)?;
     socket.set_nonblocking(true)?;
+    // Those that it accepts inherit these two: tcp(7) and socket(7).
+    socket.set_tcp_nodelay(true)?;
+    socket.set_send_buffer_size(sndbuf)?;
     socket.bind(&addr.into())?;
     socket.listen(BACKLOG)?;
     TcpListener::from_std(socket.into())
@@ -187,49 +188,14 @@ async fn accept(node: Arc<Node>, listener: TcpListener, router: Router) {
         match accepted {
             Ok((stream, peer)) => {
                 let (node, router) = (node.clone(), router.clone());
-                node.tasks.clone().spawn(serve(node, stream, peer, router));
+                node.tasks
+                    .clone()
+                    .spawn(connection::serve(node, stream, peer, router));
             }
             Err(error) => {
                 // Out of descriptors, most likely: those who wait stay in the backlog until one is free.
                 tracing::warn!(%error, "cannot accept a connection");
                 tokio::time::sleep(Duration::from_millis(50)).await;
-            }
-        }
-    }
-}
-
-async fn serve(node: Arc<Node>, stream: TcpStream, peer: SocketAddr, router: Router) {
-    let socket = SockRef::from(&stream);
-    let tuned = socket
-        .set_tcp_nodelay(true)
-        .and_then(|()| socket.set_send_buffer_size(node.config.sndbuf_bytes));
-    if let Err(error) = tuned {
-        tracing::debug!(%error, %peer, "the connection ended before it began");
-        return;
-    }
-    let service = hyper::service::service_fn(move |mut request: hyper::Request<hyper::body::Incoming>| {
-        request.extensions_mut().insert(PeerAddr(peer));
-        router.clone().oneshot(request)
-    });
-    let mut http1 = hyper::server::conn::http1::Builder::new();
-    http1
-        .timer(TokioTimer::new())
-        .header_read_timeout(node.config.header_timeout);
-    let connection = http1
-        .serve_connection(TokioIo::new(stream), service)
-        .with_upgrades();
-    tokio::pin!(connection);
-    tokio::select! {
-        served = connection.as_mut() => {
-            if let Err(error) = served {
-                tracing::debug!(%error, %peer, "an HTTP connection ended with an error");
-            }
-        }
-        () = node.stop.cancelled() => {
-            // What waits for its lane is answered; a connection without a request ends at once.
-            connection.as_mut().graceful_shutdown();
-            if tokio::time::timeout(LAST_ANSWER, connection).await.is_err() {
-                tracing::debug!(%peer, "an HTTP connection did not end in time");
             }
         }
     }

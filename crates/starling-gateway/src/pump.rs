@@ -100,10 +100,8 @@ async fn hear(node: &Arc<Node>, topic: &Topic, notice: Notice) {
                 name,
                 payload,
             };
-            let frame = SharedFrame::new("signal", &event, None);
-            node.hub
-                .tell(&room, ToShard::Ephemeral(room.clone(), frame))
-                .await;
+            let frame = SharedFrame::new("signal", event, None);
+            node.hub.ephemeral(vec![(room, frame)]).await;
         }
         Notice::Presence(users) => node.presence.heard(users),
         Notice::Read {
@@ -133,10 +131,8 @@ pub(crate) async fn read_moved(
         mentions,
     };
     if let Topic::Room(_) = topic {
-        let frame = SharedFrame::new("read_updated", &event, None);
-        node.hub
-            .tell(&room, ToShard::Ephemeral(room.clone(), frame))
-            .await;
+        let frame = SharedFrame::new("read_updated", event, None);
+        node.hub.ephemeral(vec![(room, frame)]).await;
     } else {
         for session in node.users.sessions(&user) {
             session.conn.send_event("read_updated", &event, Class::Ephemeral);

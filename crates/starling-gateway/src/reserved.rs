@@ -83,7 +83,6 @@ impl Node {
     async fn attach_reader(&self, room: &RoomId, after: u64, session: Arc<Session>) {
         let attach = Attach {
             room: room.clone(),
-            budget: session.replay_budget.clone(),
             session,
             from: From::After(after),
             since: u64::MAX,

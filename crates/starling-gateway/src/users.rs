@@ -35,7 +35,9 @@ impl Users {
     /// Adds a session; whether it is the user's first here.
     pub(crate) fn add(&self, session: Arc<Session>) -> bool {
         let mut shard = self.shard(&session.user).lock();
-        let sessions = shard.entry(session.user.clone()).or_default();
+        // Most users have one.
+        let sessions = shard.entry(session.user.clone());
+        let sessions = sessions.or_insert_with(|| Vec::with_capacity(1));
         sessions.push(session);
         sessions.len() == 1
     }

@@ -23,6 +23,12 @@ pub trait Bus: Send + Sync + 'static {
 
     /// What arrives. `None` after the first call: a node has one pump.
     fn take_receiver(&self) -> Option<Box<dyn BusReceiver>>;
+
+    /// No other node is there, so that nothing needs to be published. A node that comes later finds all that was
+    /// committed before in the log.
+    fn is_alone(&self) -> bool {
+        false
+    }
 }
 
 /// The node's end of the bus: bounded, and never silent about what it lost.

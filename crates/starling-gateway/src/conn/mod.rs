@@ -2,9 +2,11 @@
 //!
 //! | module | what it holds |
 //! |---|---|
+//! | [`cork`] | several answers by one write |
 //! | [`outbox`] | what waits after the kernel said "not now": bounded, with three classes |
 //! | [`task`] | the connection's future: reading, draining, pings, closing |
 
+mod cork;
 pub(crate) mod outbox;
 pub(crate) mod task;
 
@@ -25,6 +27,7 @@ use starling_core::Refusal;
 use starling_protocol::{CloseCode, Codec, CommandId, ErrorBody, codec::Envelope};
 use tokio::{net::TcpStream, time::Instant};
 
+pub(crate) use self::cork::Cork;
 use self::outbox::{Bounds, Outbox};
 use crate::metrics::Metrics;
 
@@ -100,8 +103,8 @@ impl<K: Socket> Conn<K> {
     /// Writes a frame, or as much of it as the kernel takes; the rest waits in the outbox.
     pub(crate) fn send(&self, frame: &Bytes, class: Class) -> Sent {
         let mut out = self.out.lock();
-        let sent = if out.is_empty() {
-            self.write_through(&mut out, frame)
+        let sent = if self.is_taken_whole(&mut out, frame) {
+            Sent::Taken
         } else {
             self.queue(&mut out, frame, class)
         };
@@ -120,8 +123,7 @@ impl<K: Socket> Conn<K> {
         parts: impl Iterator<Item = (&'a Bytes, Class)>,
     ) -> Result<(), usize> {
         let mut out = self.out.lock();
-        if out.is_empty() {
-            self.write_through(&mut out, whole);
+        if self.is_taken_whole(&mut out, whole) {
             return Ok(());
         }
         for (n, (frame, class)) in parts.enumerate() {
@@ -137,9 +139,15 @@ impl<K: Socket> Conn<K> {
         self.bounds.write()
     }
 
-    /// Nothing waits: what is sent now goes to the kernel at once.
+    /// Nothing waits.
     pub(crate) fn is_clear(&self) -> bool {
         self.out.lock().is_empty()
+    }
+
+    /// Nothing waits for the kernel: what is sent now goes out, and nobody will be told that the socket has drained.
+    pub(crate) fn is_drained(&self) -> bool {
+        let out = self.out.lock();
+        out.is_empty() || out.is_held()
     }
 
     /// Since when something waits without a break.
@@ -203,9 +211,25 @@ impl<K: Socket> Conn<K> {
         Some(self.closing.load(Relaxed)).filter(|code| *code != 0)
     }
 
-    fn write_through(&self, out: &mut Outbox, frame: &Bytes) -> Sent {
+    /// Writes bytes or holds them, unless the socket does not drain.
+    fn is_taken_whole(&self, out: &mut Outbox, bytes: &Bytes) -> bool {
+        if out.holds(bytes.len()) {
+            out.hold(bytes.clone(), &self.metrics);
+            return true;
+        }
+        if out.is_held() {
+            self.flush(out);
+        }
+        let is_clear = out.is_empty();
+        if is_clear {
+            self.write_through(out, bytes);
+        }
+        is_clear
+    }
+
+    fn write_through(&self, out: &mut Outbox, frame: &Bytes) {
         if out.is_ended() {
-            return Sent::Taken;
+            return;
         }
         match self.stream.try_write(frame) {
             Ok(written) if written == frame.len() => {}
@@ -223,7 +247,6 @@ impl<K: Socket> Conn<K> {
                 self.waker.wake();
             }
         }
-        Sent::Taken
     }
 
     fn queue(&self, out: &mut Outbox, frame: &Bytes, class: Class) -> Sent {
@@ -245,13 +268,23 @@ impl<K: Socket> Conn<K> {
 
     /// Writes what waits, as much as is taken now; `true` when nothing is left.
     pub(crate) fn drain(&self) -> bool {
-        let mut out = self.out.lock();
+        self.write_waiting(&mut self.out.lock())
+    }
+
+    fn write_waiting(&self, out: &mut Outbox) -> bool {
         match out.write_to(&self.stream, &self.metrics) {
             Ok(()) => {}
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
             Err(_) => out.end(&self.metrics),
         }
         out.is_empty()
+    }
+
+    /// Writes what was held; what is left waits for the kernel.
+    fn flush(&self, out: &mut Outbox) {
+        if !self.write_waiting(out) || out.is_ended() {
+            self.waker.wake();
+        }
     }
 
     /// The socket is gone: nothing waits for it any more.

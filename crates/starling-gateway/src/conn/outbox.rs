@@ -40,6 +40,8 @@ pub(crate) struct Outbox {
     waiting: Option<Box<Waiting>>,
     /// The socket is gone, or its close frame is on its way: nothing more is taken.
     ended: bool,
+    /// Who is about to send more: see [`Cork`](super::Cork).
+    corks: u8,
 }
 
 struct Waiting {
@@ -48,10 +50,14 @@ struct Waiting {
     since: Instant,
     /// The first chunk is partly with the kernel: it must be finished before anything else.
     started: bool,
+    /// It waits for the frames behind it, and not for the kernel.
+    held: bool,
 }
 
 /// One vectored write takes so many chunks; more gains nothing with chunks of this size.
 const CHUNKS_A_WRITE: usize = 16;
+/// Bytes that are held back for the frames behind them at most: answers are small, and what is large gains nothing.
+const HELD_BYTES: usize = 16 << 10;
 
 impl Outbox {
     pub(crate) fn is_empty(&self) -> bool {
@@ -60,6 +66,32 @@ impl Outbox {
 
     pub(crate) fn is_ended(&self) -> bool {
         self.ended
+    }
+
+    /// Whether a chunk is to wait for the frames behind it.
+    pub(crate) fn holds(&self, len: usize) -> bool {
+        self.corks > 0
+            && match &self.waiting {
+                None => len <= HELD_BYTES,
+                Some(waiting) => {
+                    waiting.held && waiting.bytes + len <= HELD_BYTES && waiting.chunks.len() < CHUNKS_A_WRITE
+                }
+            }
+    }
+
+    /// What waits could go out at once: it was held back.
+    pub(crate) fn is_held(&self) -> bool {
+        self.waiting.as_ref().is_some_and(|waiting| waiting.held)
+    }
+
+    pub(crate) fn cork(&mut self) {
+        self.corks += 1;
+    }
+
+    /// Whether this was the last cork.
+    pub(crate) fn uncork(&mut self) -> bool {
+        self.corks -= 1;
+        self.corks == 0
     }
 
     pub(crate) fn since(&self) -> Option<Instant> {
@@ -76,7 +108,17 @@ impl Outbox {
         waiting.bytes + len <= bounds.bytes / share && waiting.chunks.len() < bounds.frames / share
     }
 
+    /// Takes what the kernel did not; `started`: it took a part of it.
     pub(crate) fn push(&mut self, chunk: Bytes, started: bool, metrics: &Metrics) {
+        self.put(chunk, started, false, metrics);
+    }
+
+    /// Takes what is to wait for the frames behind it.
+    pub(crate) fn hold(&mut self, chunk: Bytes, metrics: &Metrics) {
+        self.put(chunk, false, true, metrics);
+    }
+
+    fn put(&mut self, chunk: Bytes, started: bool, held: bool, metrics: &Metrics) {
         if self.ended {
             return;
         }
@@ -87,6 +129,7 @@ impl Outbox {
                 bytes: 0,
                 since: Instant::now(),
                 started,
+                held,
             })
         });
         waiting.bytes += chunk.len();
@@ -98,6 +141,7 @@ impl Outbox {
         let Some(waiting) = &mut self.waiting else {
             return Ok(());
         };
+        waiting.held = false;
         let mut slices = [IoSlice::new(&[]); CHUNKS_A_WRITE];
         let count = waiting.chunks.len().min(CHUNKS_A_WRITE);
         for (slice, chunk) in slices.iter_mut().zip(&waiting.chunks) {

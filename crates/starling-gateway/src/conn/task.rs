@@ -22,7 +22,7 @@ use starling_protocol::{
 };
 use tokio::time::{Instant, Sleep};
 
-use super::{Class, Conn};
+use super::{Class, Conn, Cork};
 use crate::{
     node::Node,
     session::{self, Session},
@@ -324,7 +324,10 @@ impl Future for ConnTask {
                 session.on_drained(&this.node);
             }
             if let Some(work) = &mut this.work {
-                match work.as_mut().poll(cx) {
+                let cork = Cork::new(&this.conn);
+                let worked = work.as_mut().poll(cx);
+                drop(cork);
+                match worked {
                     Poll::Ready(flow) => {
                         this.work = None;
                         if let Flow::Authenticated(session) = flow {

@@ -1,5 +1,5 @@
-//! The WebSocket handshake (RFC 6455 section 4.2), answered by hand: from then on the raw TCP stream is ours, with no
-//! buffer of hyper's kept for it.
+//! The WebSocket handshake (RFC 6455 section 4.2), answered by hand: [`connection`](super::connection) then takes the raw
+//! TCP stream, and keeps no buffer of hyper's for it.
 
 use std::{net::SocketAddr, sync::Arc};
 
@@ -8,31 +8,23 @@ use axum::{
     extract::{Request, State},
     response::Response,
 };
-use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, StatusCode, header};
-use hyper::upgrade::{OnUpgrade, Upgraded};
-use hyper_util::rt::TokioIo;
+use http::{HeaderMap, HeaderValue, Method, StatusCode, Version, header};
 use starling_core::{
     Refusal,
     ports::{Charge, Verdict},
 };
 use starling_protocol::{Codec, ws};
-use tokio::net::TcpStream;
 
-use super::{PeerAddr, Problem, auth::authenticate, client_addr};
-use crate::{
-    audit,
-    auth::Identity,
-    conn::{Conn, outbox::Bounds, task::ConnTask},
-    node::Node,
-    session,
+use super::{
+    PeerAddr, Problem,
+    auth::authenticate,
+    client_addr,
+    connection::{Accepted, Upgrade},
 };
+use crate::{audit, node::Node};
 
 /// `GET /ws`.
-pub(crate) async fn upgrade(
-    State(node): State<Arc<Node>>,
-    mut request: Request,
-) -> Result<Response, Problem> {
+pub(crate) async fn upgrade(State(node): State<Arc<Node>>, request: Request) -> Result<Response, Problem> {
     let refused = |label: &str, problem: Problem| {
         node.metrics.handshakes.inc(label);
         problem
@@ -44,7 +36,7 @@ pub(crate) async fn upgrade(
         return Err(refused("full", Refusal::unavailable().into()));
     }
     let headers = request.headers();
-    let key = check_upgrade(headers).map_err(|problem| refused("bad_request", problem))?;
+    let key = check_upgrade(&request).map_err(|problem| refused("bad_request", problem))?;
     let accept = ws::accept_key(key);
     if !origin_allowed(&node.config.cors_origins, headers) {
         audit::refused("origin", "forbidden");
@@ -68,14 +60,15 @@ pub(crate) async fn upgrade(
         let why = "this server speaks starling.v1.json and starling.v1.msgpack".to_owned();
         return Err(refused("bad_request", Refusal::InvalidMessage(why).into()));
     }
-    let on_upgrade = hyper::upgrade::on(&mut request);
-    node.metrics.handshakes.inc("accepted");
-    node.tasks.spawn(begin(
-        node.clone(),
-        on_upgrade,
-        chosen.unwrap_or_default(),
+    let accepted = Accepted {
+        codec: chosen.unwrap_or_default(),
         identity,
-    ));
+    };
+    let upgrade = request.extensions().get::<Upgrade>();
+    if !upgrade.is_some_and(|upgrade| upgrade.accept(accepted)) {
+        return Err(refused("bad_request", Refusal::Internal.into()));
+    }
+    node.metrics.handshakes.inc("accepted");
     Ok(switching(&accept, chosen))
 }
 
@@ -98,7 +91,8 @@ fn switching(accept: &str, codec: Option<Codec>) -> Response {
 }
 
 /// The client's key, when the request is an upgrade to WebSocket version 13.
-fn check_upgrade(headers: &HeaderMap) -> Result<&str, Problem> {
+fn check_upgrade(request: &Request) -> Result<&str, Problem> {
+    let headers = request.headers();
     let has = |name: header::HeaderName, word: &str| {
         let values = headers
             .get_all(name)
@@ -109,7 +103,8 @@ fn check_upgrade(headers: &HeaderMap) -> Result<&str, Problem> {
             .any(|part| part.trim().eq_ignore_ascii_case(word))
     };
     let wrong = |status: StatusCode, why: &str| Problem::new(status, Refusal::InvalidMessage(why.into()));
-    if !has(header::CONNECTION, "upgrade") || !has(header::UPGRADE, "websocket") {
+    let can_upgrade = request.method() == Method::GET && request.version() == Version::HTTP_11;
+    if !can_upgrade || !has(header::CONNECTION, "upgrade") || !has(header::UPGRADE, "websocket") {
         return Err(wrong(
             StatusCode::UPGRADE_REQUIRED,
             "this address takes WebSocket connections only",
@@ -174,53 +169,4 @@ pub(super) async fn limit_rate(
         }
         .into()),
     }
-}
-
-/// From the answered handshake to a connection that lives. What this needs is much, and gone by then: the connection
-/// itself is another task, a small one.
-async fn begin(node: Arc<Node>, on_upgrade: OnUpgrade, codec: Codec, identity: Option<Identity>) {
-    let (stream, leftover) = match on_upgrade.await.map(raw_stream) {
-        Ok(Some(raw)) => raw,
-        Ok(None) => {
-            tracing::error!("an upgraded connection is not a TCP stream");
-            return;
-        }
-        Err(error) => {
-            tracing::debug!(%error, "a client left during the handshake");
-            return;
-        }
-    };
-    let conn = Arc::new(Conn::new(
-        node.next_key(),
-        codec,
-        stream,
-        Bounds::of(&node.config.limits),
-        node.metrics.clone(),
-    ));
-    node.metrics.connections.up();
-    node.metrics.connections_total.inc();
-    let session = match identity {
-        Some(identity) => session::open(&node, &conn, identity).await,
-        None => {
-            node.strangers.lock().insert(conn.key, conn.clone());
-            None
-        }
-    };
-    node.tasks
-        .spawn(live(ConnTask::new(node.clone(), conn, session, leftover)));
-}
-
-/// A connection while it lives, and its end. 100,000 of these wait at once.
-async fn live(task: ConnTask) {
-    let (node, key) = task.belongs_to();
-    let ended = task.await;
-    node.strangers.lock().remove(&key);
-    // In a box: it would make every living connection as large as the end of one.
-    Box::pin(session::close(&node, ended)).await;
-    node.metrics.connections.down();
-}
-
-fn raw_stream(upgraded: Upgraded) -> Option<(TcpStream, Bytes)> {
-    let parts = upgraded.downcast::<TokioIo<TcpStream>>().ok()?;
-    Some((parts.io.into_inner(), parts.read_buf))
 }

@@ -2,6 +2,7 @@
 //!
 //! | module | what it holds |
 //! |---|---|
+//! | [`connection`] | one TCP connection: HTTP, until a handshake makes a WebSocket of it |
 //! | [`handshake`] | `GET /ws` |
 //! | [`rest`] | `/api/v1` |
 //! | [`openapi`] | the description of the API |
@@ -15,6 +16,7 @@
 
 mod around;
 mod auth;
+pub(crate) mod connection;
 mod docs;
 mod extract;
 mod handshake;

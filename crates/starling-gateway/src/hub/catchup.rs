@@ -64,7 +64,6 @@ impl<K: Socket> Room<K> {
             session,
             from,
             since,
-            budget,
             reply,
             ..
         } = attach;
@@ -93,31 +92,19 @@ impl<K: Socket> Room<K> {
                 }
             }
             (From::Head, false) => {
-                self.members.put(Member {
-                    session,
-                    pos: head.seq,
-                    mode: mode(None),
-                    since,
-                });
+                self.members
+                    .put(Member::new(session, head.seq, mode(None), since));
             }
             (From::After(seq), false) => {
-                self.members.put(Member {
-                    session,
-                    pos: seq.min(head.seq),
-                    mode: mode(None),
-                    since,
-                });
+                let pos = seq.min(head.seq);
+                self.members.put(Member::new(session, pos, mode(None), since));
             }
             (From::Cursor(cursor), _) => {
-                let start = self.start_at(cursor, &budget, cx);
+                let start = self.start_at(cursor, &session.replay_budget, cx);
                 attached.limited = start.limited;
                 attached.gap = start.gap;
-                self.members.put(Member {
-                    session,
-                    pos: start.pos,
-                    mode: mode(start.prove),
-                    since,
-                });
+                self.members
+                    .put(Member::new(session, start.pos, mode(start.prove), since));
             }
         }
         attached.local_users = self.members.users();
@@ -378,7 +365,7 @@ impl<K: Socket> Member<K> {
     /// Says what it is not given.
     pub(super) fn tell_gap(&self, gap: &Gap, metrics: &Metrics) {
         metrics.gaps_told.inc();
-        self.session.conn.send_event("gap", gap, Class::Reply);
+        self.conn.send_event("gap", gap, Class::Reply);
     }
 }
 
@@ -400,7 +387,7 @@ struct Start {
 
 /// Writes events in chunks; `false` when the socket refused one.
 fn give<K: Socket>(member: &mut Member<K>, events: &[Arc<SharedEvent>]) -> bool {
-    let conn = &member.session.conn;
+    let conn = &member.conn;
     let most = CHUNK.min(conn.write_bytes());
     let mut rest = events;
     while !rest.is_empty() {
@@ -445,7 +432,7 @@ fn lag<K: Socket>(member: &mut Member<K>, room: &starling_core::RoomId) -> bool 
         );
     }
     // It may have drained before the room was on its list: then nobody else will come back to it.
-    let drained = session.conn.is_clear() && session.unlag(room);
+    let drained = session.conn.is_drained() && session.unlag(room);
     if drained {
         member.mode = Mode::Held(None);
     }

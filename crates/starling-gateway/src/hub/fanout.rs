@@ -172,7 +172,7 @@ impl<K: Socket> Room<K> {
         if !matches!(member.mode, Mode::Live) {
             return 0;
         }
-        let conn = &member.session.conn;
+        let conn = &member.conn;
         let codec = conn.codec;
         let (key, pos) = (conn.key, member.pos);
         let sent = if batch.wants_all(key, pos) {
@@ -256,7 +256,7 @@ impl<K: Socket> Room<K> {
             member.session.forget_room(&self.id);
             if !matches!(member.mode, Mode::Live) {
                 // What they were behind with is theirs no more; that it was left out, and that it ended, is.
-                let conn = &member.session.conn;
+                let conn = &member.conn;
                 let (from, to) = (member.pos + 1, event.seq() - 1);
                 if from <= to {
                     let gap = Gap {

@@ -34,7 +34,7 @@ mod timers;
 
 use std::{
     hash::{BuildHasher, BuildHasherDefault, DefaultHasher},
-    sync::{Arc, atomic::AtomicI64},
+    sync::Arc,
 };
 
 use starling_core::{Cursor, Refusal, RoomEvent, RoomId, UserId, ports::Head, ports::Unavailable};
@@ -71,14 +71,14 @@ pub(crate) enum ToShard<K = TcpStream> {
     Attach(Attach<K>),
     /// Its reply is written: deliver. Comes after every answer to an [`Attach`] but for those that are detached instead.
     Activate { room: RoomId, key: u64 },
-    /// A session follows no more.
-    Detach { room: RoomId, key: u64 },
+    /// A session follows no more, unless this event is on its way to the members: it ends that by itself, behind itself.
+    Detach { room: RoomId, key: u64, by: Option<u64> },
     /// Committed events, from this node's lanes or from the bus.
     Events(Vec<Arc<SharedEvent>>),
     /// Rooms that have reached these seqs.
     Known(Vec<(RoomId, u64)>),
-    /// An ephemeral event.
-    Ephemeral(RoomId, SharedFrame),
+    /// Ephemeral events.
+    Ephemeral(Vec<(RoomId, SharedFrame)>),
     /// Somebody types, or stops.
     Typing {
         room: RoomId,
@@ -129,8 +129,6 @@ pub(crate) struct Attach<K = TcpStream> {
     pub(crate) from: From,
     /// Its user reads the room as of this seq: what an earlier event says of them is over.
     pub(crate) since: u64,
-    /// Events that may still be replayed to this connection.
-    pub(crate) budget: Arc<AtomicI64>,
     /// Who waits for the answer; `None` for the service's own attaches, which are active at once.
     pub(crate) reply: Option<oneshot::Sender<Result<Attached, Refusal>>>,
 }
@@ -200,31 +198,35 @@ impl Hub {
 
     /// Hands committed events to their shards, in order.
     pub(crate) async fn events(&self, events: impl IntoIterator<Item = Arc<SharedEvent>>) {
-        let mut by_shard: Vec<Vec<Arc<SharedEvent>>> = vec![Vec::new(); self.shards.len()];
-        for event in events {
-            by_shard[self.shard_of(&event.event.room)].push(event);
-        }
-        for (shard, events) in by_shard
-            .into_iter()
-            .enumerate()
-            .filter(|(_, events)| !events.is_empty())
-        {
-            drop(self.shards[shard].send(ToShard::Events(events)).await);
-        }
+        self.sort(events, |event| &event.event.room, ToShard::Events)
+            .await;
+    }
+
+    /// Hands ephemeral events to their shards, in order.
+    pub(crate) async fn ephemeral(&self, frames: Vec<(RoomId, SharedFrame)>) {
+        self.sort(frames, |(room, _)| room, ToShard::Ephemeral).await;
     }
 
     /// Tells the shards how far rooms have come.
     pub(crate) async fn known(&self, rooms: Vec<(RoomId, u64)>) {
-        let mut by_shard: Vec<Vec<(RoomId, u64)>> = vec![Vec::new(); self.shards.len()];
-        for (room, seq) in rooms {
-            by_shard[self.shard_of(&room)].push((room, seq));
+        self.sort(rooms, |(room, _)| room, ToShard::Known).await;
+    }
+
+    /// Tells each shard at once what is of its rooms.
+    async fn sort<T>(
+        &self,
+        what: impl IntoIterator<Item = T>,
+        room: impl Fn(&T) -> &RoomId,
+        message: impl Fn(Vec<T>) -> ToShard,
+    ) {
+        let mut by_shard: Vec<Vec<T>> = self.shards.iter().map(|_| Vec::new()).collect();
+        for one in what {
+            by_shard[self.shard_of(room(&one))].push(one);
         }
-        for (shard, rooms) in by_shard
-            .into_iter()
-            .enumerate()
-            .filter(|(_, rooms)| !rooms.is_empty())
-        {
-            drop(self.shards[shard].send(ToShard::Known(rooms)).await);
+        for (door, some) in self.shards.iter().zip(by_shard) {
+            if !some.is_empty() {
+                drop(door.send(message(some)).await);
+            }
         }
     }
 

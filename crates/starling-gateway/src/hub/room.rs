@@ -16,7 +16,7 @@ use super::{
     sequencer::Sequencer,
     shared::{SharedEvent, SharedFrame},
 };
-use crate::{metrics::Metrics, session::Session};
+use crate::{conn::Conn, metrics::Metrics, session::Session};
 
 /// A room with local members, or one that lingers after its last.
 pub(crate) struct Room<K = TcpStream> {
@@ -124,7 +124,7 @@ impl<K> Room<K> {
                     user_id: user.clone(),
                     is_typing: false,
                 };
-                SharedFrame::new("typing", &typing, event.skip)
+                SharedFrame::new("typing", typing, event.skip)
             });
             self.pending.push(Item::Durable(event));
             self.pending.extend(stopped.map(Item::Ephemeral));
@@ -156,6 +156,8 @@ pub(super) struct Members<K> {
 /// One session in a room.
 pub(super) struct Member<K> {
     pub(super) session: Arc<Session<K>>,
+    /// The session's, at hand: a pass over all members waits for memory above all.
+    pub(super) conn: Arc<Conn<K>>,
     /// Seq of the last event that it was given, or does not want.
     pub(super) pos: u64,
     pub(super) mode: Mode,
@@ -178,6 +180,18 @@ pub(super) enum Mode {
     Reading(Option<Cursor>),
     /// From the log, when its socket has drained.
     Lagging,
+}
+
+impl<K> Member<K> {
+    pub(super) fn new(session: Arc<Session<K>>, pos: u64, mode: Mode, since: u64) -> Self {
+        Self {
+            conn: session.conn.clone(),
+            session,
+            pos,
+            mode,
+            since,
+        }
+    }
 }
 
 impl<K> Default for Members<K> {
@@ -215,7 +229,7 @@ impl<K> Members<K> {
 
     /// Adds or replaces a member.
     pub(super) fn put(&mut self, member: Member<K>) {
-        let key = member.session.conn.key;
+        let key = member.conn.key;
         if let Some(present) = self.get_mut(key) {
             *present = member;
             return;
@@ -231,7 +245,7 @@ impl<K> Members<K> {
         let member = self.list.swap_remove(at);
         if let Some(moved) = self.list.get(at) {
             self.index
-                .insert(moved.session.conn.key, u32::try_from(at).unwrap_or(u32::MAX));
+                .insert(moved.conn.key, u32::try_from(at).unwrap_or(u32::MAX));
         }
         if let Entry::Occupied(mut sessions) = self.users.entry(member.session.user.clone()) {
             *sessions.get_mut() -= 1;
@@ -248,7 +262,7 @@ impl<K> Members<K> {
     }
 
     pub(super) fn keys(&self) -> Vec<u64> {
-        self.list.iter().map(|member| member.session.conn.key).collect()
+        self.list.iter().map(|member| member.conn.key).collect()
     }
 
     /// The sessions of a user. Linear where there is one: for those who go, of whom all members have just been told.

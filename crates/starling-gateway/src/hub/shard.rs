@@ -85,7 +85,7 @@ impl<K: Socket> Shard<K> {
                     room.resume(key, &mut self.cx);
                 }
             }
-            ToShard::Detach { room, key } => self.detach(&room, key),
+            ToShard::Detach { room, key, by } => self.detach(&room, key, by),
             ToShard::Events(events) => {
                 for event in events {
                     self.event(event);
@@ -96,7 +96,11 @@ impl<K: Socket> Shard<K> {
                     self.known(&room, seq);
                 }
             }
-            ToShard::Ephemeral(room, frame) => self.ephemeral(room, frame),
+            ToShard::Ephemeral(frames) => {
+                for (room, frame) in frames {
+                    self.ephemeral(room, frame);
+                }
+            }
             ToShard::Typing {
                 room,
                 user,
@@ -181,7 +185,7 @@ impl<K: Socket> Shard<K> {
         }
     }
 
-    fn detach(&mut self, id: &RoomId, key: u64) {
+    fn detach(&mut self, id: &RoomId, key: u64, by: Option<u64>) {
         let Some(room) = self.rooms.get_mut(id) else {
             return;
         };
@@ -189,6 +193,9 @@ impl<K: Socket> Shard<K> {
             opening.waiting.retain(|attach| attach.session.conn.key != key);
         }
         room.ahead.retain(|attach| attach.session.conn.key != key);
+        if by.is_some_and(|by| room.handed.seq < by && by <= room.head.seq) {
+            return;
+        }
         if room.remove(key).is_some() {
             self.count(id.clone());
             self.linger(id);
@@ -319,7 +326,7 @@ impl<K: Socket> Shard<K> {
             user_id: user,
             is_typing,
         };
-        self.ephemeral(id.clone(), SharedFrame::new("typing", &event, skip));
+        self.ephemeral(id.clone(), SharedFrame::new("typing", event, skip));
         if is_typing {
             self.set_timer(self.cx.settings.typing_ttl, Timer::Typing(id));
         }

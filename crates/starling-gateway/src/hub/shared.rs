@@ -93,29 +93,35 @@ impl SharedEvent {
 }
 
 /// An ephemeral event on its way to the sockets of this node.
-#[derive(Debug)]
 pub(crate) struct SharedFrame {
-    frames: [Bytes; 2],
+    encode: Box<dyn Fn(Codec) -> Bytes + Send + Sync>,
+    frames: Frames,
     /// The session that caused it.
     pub(crate) skip: Option<u64>,
 }
 
 impl SharedFrame {
-    /// Encodes for both codecs: ephemeral events are small.
-    pub(crate) fn new<T: Serialize>(kind: &str, data: &T, skip: Option<u64>) -> Self {
-        let encode = |codec: Codec| {
-            codec.frame(&Envelope::event(kind, data)).unwrap_or_else(|error| {
-                tracing::error!(%error, kind, "cannot encode an ephemeral event");
-                Bytes::new()
-            })
+    pub(crate) fn new<T: Serialize + Send + Sync + 'static>(
+        kind: &'static str,
+        data: T,
+        skip: Option<u64>,
+    ) -> Self {
+        let encode = move |codec: Codec| {
+            codec
+                .frame(&Envelope::event(kind, &data))
+                .unwrap_or_else(|error| {
+                    tracing::error!(%error, kind, "cannot encode an ephemeral event");
+                    Bytes::new()
+                })
         };
         Self {
-            frames: Codec::ALL.map(encode),
+            encode: Box::new(encode),
+            frames: Frames::default(),
             skip,
         }
     }
 
     pub(crate) fn frame(&self, codec: Codec) -> &Bytes {
-        &self.frames[codec.index()]
+        self.frames.get(codec, || (self.encode)(codec))
     }
 }

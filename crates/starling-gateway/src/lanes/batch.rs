@@ -60,14 +60,17 @@ pub(crate) enum Step<T = Tell> {
     /// To the hub of this node.
     Deliver(Vec<Arc<SharedEvent>>),
     /// To who sent the draft.
-    Answer {
-        tell: T,
-        outcome: Result<Outcome, Refusal>,
-        accepted: Instant,
-        trace: Option<Box<MessageTrace>>,
-    },
+    Answer(Answer<T>),
     /// To the other nodes: one message for each room.
     Publish(RoomId, Vec<Arc<SharedEvent>>),
+}
+
+/// What became of a draft.
+pub(crate) struct Answer<T = Tell> {
+    pub(crate) tell: T,
+    pub(crate) outcome: Result<Outcome, Refusal>,
+    pub(crate) accepted: Instant,
+    pub(crate) trace: Option<Box<MessageTrace>>,
 }
 
 impl<T> Batch<T> {
@@ -179,12 +182,12 @@ impl<T> Iterator for Settled<T> {
             return Some(Step::Deliver(events));
         }
         if let Some(sender) = self.senders.next() {
-            return Some(Step::Answer {
+            return Some(Step::Answer(Answer {
                 tell: sender.tell,
                 outcome: self.outcomes.next().ok_or_else(Refusal::unavailable),
                 accepted: sender.accepted,
                 trace: sender.trace,
-            });
+            }));
         }
         let (room, events) = self.publish.next()?;
         Some(Step::Publish(room, events))
@@ -280,11 +283,11 @@ mod tests {
         let steps: Vec<_> = batch.settle(Ok(outcomes)).collect();
         assert!(matches!(
             steps[..],
-            [Step::Answer {
+            [Step::Answer(Answer {
                 tell: 0,
                 outcome: Ok(Outcome::Unchanged),
                 ..
-            }]
+            })]
         ));
     }
 }

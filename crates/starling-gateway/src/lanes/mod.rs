@@ -18,8 +18,9 @@ use tokio::{
     time::Instant,
 };
 
-use self::batch::{Batch, Step, Tried};
+use self::batch::{Answer, Batch, Step, Tried};
 use crate::{
+    conn::Cork,
     hub::SharedEvent,
     node::Node,
     notice::Notice,
@@ -151,6 +152,7 @@ async fn commit(node: &Arc<Node>, mut batch: Batch) {
             "a batch was not stored"
         );
     }
+    let mut answers = Vec::with_capacity(batch.drafts().len());
     for step in batch.settle(known) {
         match step {
             Step::Deliver(events) => {
@@ -159,18 +161,32 @@ async fn commit(node: &Arc<Node>, mut batch: Batch) {
                 }
                 node.hub.events(events).await;
             }
-            Step::Answer {
-                tell,
-                outcome,
-                accepted,
-                trace,
-            } => {
-                // Ends with the answer.
-                let _trace = trace.map(|trace| trace.decided(&outcome));
-                answer(node, tell, outcome, accepted);
+            Step::Answer(answer) => answers.push(answer),
+            Step::Publish(room, events) => {
+                tell(node, &mut answers);
+                publish(node, room, &events);
             }
-            Step::Publish(room, events) => publish(node, room, &events),
         }
+    }
+    tell(node, &mut answers);
+}
+
+/// Those of one connection go out together, in their order.
+fn tell(node: &Node, answers: &mut Vec<Answer>) {
+    answers.sort_by_key(|answer| match &answer.tell {
+        Tell::Sender { session, .. } => session.conn.key,
+        Tell::Waiter(_) => 0,
+    });
+    let mut cork: Option<Cork> = None;
+    for answer in answers.drain(..) {
+        if let Tell::Sender { session, .. } = &answer.tell
+            && !cork.as_ref().is_some_and(|cork| cork.is_of(&session.conn))
+        {
+            cork = Some(Cork::new(&session.conn));
+        }
+        // Ends with the answer.
+        let _trace = answer.trace.map(|trace| trace.decided(&answer.outcome));
+        tell_one(node, answer.tell, answer.outcome, answer.accepted);
     }
 }
 
@@ -205,7 +221,7 @@ async fn append_until_known(node: &Node, batch: &mut Batch) -> Result<Vec<Outcom
     }
 }
 
-fn answer(node: &Node, tell: Tell, outcome: Result<Outcome, Refusal>, accepted: Instant) {
+fn tell_one(node: &Node, tell: Tell, outcome: Result<Outcome, Refusal>, accepted: Instant) {
     let (session, id) = match tell {
         Tell::Waiter(waiter) => {
             // Whoever waited may have gone; the outcome stands.

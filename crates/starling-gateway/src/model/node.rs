@@ -345,7 +345,7 @@ impl Node {
     fn settle(&mut self, step: Step<Ticket>) -> Said {
         match step {
             Step::Deliver(events) => self.tell(ToShard::Events(events)),
-            Step::Answer { tell, outcome, .. } => self.answer(tell, outcome),
+            Step::Answer(answer) => self.answer(answer.tell, answer.outcome),
             Step::Publish(room, events) => {
                 let events = events.iter().map(|event| (*event.event).clone()).collect();
                 return Said::Publish(room, events);

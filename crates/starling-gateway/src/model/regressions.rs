@@ -1,7 +1,16 @@
 //! What the model has found: each a plan that failed, by the name of what holds since.
 
+use std::sync::Arc;
+
+use starling_core::{
+    ClientId, EventBody, EventId, RoomEvent, RoomId, Timestamp, UserId, event::MemberGone, ports::Head,
+};
+use tokio::time::Instant;
+
 use super::{
     client::State,
+    node::Node,
+    pipe::Pipe,
     plan::{
         Fate::Stored,
         Heard::{Never, Once},
@@ -13,8 +22,10 @@ use super::{
         Works::{Fails, Well},
     },
     run,
+    session::ServerSession,
     world::World,
 };
+use crate::hub::{Attach, From, Moment, SharedEvent, ToShard};
 
 fn holds(steps: &[&[Step]]) {
     run(&plan(steps));
@@ -180,4 +191,56 @@ fn a_room_opens_again_while_its_last_subscription_is_still_ending() {
     let link = world.clients[0].link.as_ref().expect("a connection");
     assert_eq!(link.states[0], State::Live);
     run(&plan);
+}
+
+/// Found by a run of the whole gateway: a plan's detach does not follow its event so closely.
+#[tokio::test]
+async fn who_leaves_is_told_though_the_detach_is_right_behind_the_event() {
+    let now = Instant::now();
+    let (room, bob) = (RoomId::parse("r").unwrap(), UserId::parse("bob").unwrap());
+    for (by, told) in [(Some(1), true), (Some(2), false), (None, false)] {
+        let mut node = Node::new(1000, 1, now);
+        let pipe = Pipe::default();
+        let session = ServerSession::new(7, bob.clone(), pipe.clone(), node.metrics.clone()).session;
+        let attach = Attach {
+            room: room.clone(),
+            session,
+            from: From::Head,
+            since: 0,
+            reply: None,
+        };
+        node.shard.take(ToShard::Attach(attach), now);
+        let opened = ToShard::Opened {
+            rooms: vec![room.clone()],
+            heads: Ok(vec![Head::EMPTY]),
+            subscribed: true,
+        };
+        node.shard.take(opened, now);
+        let event_id = EventId::new(Timestamp::from_millis(1), [0; 10]);
+        let left = RoomEvent {
+            room: room.clone(),
+            seq: 1,
+            id: event_id,
+            sender: bob.clone(),
+            sender_name: None,
+            client_id: ClientId::of_event(event_id),
+            at: Timestamp::from_millis(1),
+            body: EventBody::MemberLeft(MemberGone {
+                user_id: bob.clone(),
+                reason: None,
+            }),
+        };
+        let left = SharedEvent::own(Arc::new(left), None, now, None);
+        node.shard.take(ToShard::Events(vec![left]), now);
+        let detach = ToShard::Detach {
+            room: room.clone(),
+            key: 7,
+            by,
+        };
+        node.shard.take(detach, now);
+        let at = Timestamp::from_millis(1);
+        node.shard.hand_out(|| Moment { instant: now, at }).await;
+        let got = String::from_utf8_lossy(&pipe.read()).into_owned();
+        assert_eq!(got.contains("member_left"), told, "{by:?}: {got}");
+    }
 }

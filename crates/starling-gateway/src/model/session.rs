@@ -129,7 +129,7 @@ impl Node {
             let (rooms, _) = session.end();
             self.sessions.swap_remove(at);
             for room in rooms {
-                self.tell(ToShard::Detach { room, key });
+                self.tell(ToShard::Detach { room, key, by: None });
             }
         } else if let Some(command) = entry.commands.pop_front() {
             self.take(at, command, log);
@@ -179,7 +179,6 @@ impl Node {
                     session: session.clone(),
                     from: cursor.map_or(From::Head, From::Cursor),
                     since,
-                    budget: session.replay_budget.clone(),
                     reply: Some(reply),
                 }));
                 Next::Attaching { since, answer }
@@ -215,7 +214,7 @@ impl Node {
     fn detach(&mut self, session: &Session<Pipe>, room: RoomId) {
         if session.forget_room(&room) {
             let key = session.conn.key;
-            self.tell(ToShard::Detach { room, key });
+            self.tell(ToShard::Detach { room, key, by: None });
         }
     }
 }

@@ -58,13 +58,14 @@ pub(crate) async fn typing(
     Ok(())
 }
 
-/// Sends a signal. The connection `skip` does not get it.
-pub(crate) async fn signal(
+/// Sends a signal to the other nodes; the answer is what the hub of this one is to be told. The connection `skip` does
+/// not get it.
+pub(crate) fn signal(
     node: &Node,
     actor: &Actor,
     signal: Signal,
     skip: Option<u64>,
-) -> Result<(), Refusal> {
+) -> Result<(RoomId, SharedFrame), Refusal> {
     let Signal {
         room_id: room,
         name,
@@ -88,16 +89,20 @@ pub(crate) async fn signal(
         name,
         payload,
     };
-    let frame = SharedFrame::new("signal", &event, skip);
-    node.hub
-        .tell(&room, ToShard::Ephemeral(room.clone(), frame))
-        .await;
-    let notice = Notice::Signal {
-        room: room.clone(),
-        sender: event.sender_id,
-        name: event.name,
-        payload: event.payload,
-    };
-    node.publish_to_room(&room, &notice);
-    Ok(())
+    if !node.backend.bus.is_alone() {
+        let SignalEvent {
+            room_id,
+            sender_id,
+            name,
+            payload,
+        } = event.clone();
+        let notice = Notice::Signal {
+            room: room_id,
+            sender: sender_id,
+            name,
+            payload,
+        };
+        node.publish_to_room(&room, &notice);
+    }
+    Ok((room, SharedFrame::new("signal", event, skip)))
 }

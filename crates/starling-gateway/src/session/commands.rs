@@ -18,6 +18,7 @@ use crate::{
         Class, Conn,
         task::{Flow, Received},
     },
+    hub::SharedFrame,
     lanes::{Item, Tell},
     node::Node,
     ops::{self, Cost},
@@ -35,7 +36,10 @@ pub(crate) async fn carry_out(
 ) -> Flow {
     let mut session = session;
     let mut flow = Flow::Continue;
-    let accepted = Instant::now();
+    let mut burst = Burst {
+        accepted: Instant::now(),
+        signals: Vec::new(),
+    };
     for frame in received {
         if conn
             .closing()
@@ -51,8 +55,11 @@ pub(crate) async fn carry_out(
             }
         };
         node.metrics.commands.inc();
+        if !matches!(incoming.command, Command::Signal(_)) {
+            burst.tell_signals(&node).await;
+        }
         match &session {
-            Some(session) => one(&node, session, incoming, accepted).await,
+            Some(session) => one(&node, session, incoming, &mut burst).await,
             None => {
                 if let Some(opened) = authenticate(&node, &conn, incoming).await {
                     session = Some(opened.clone());
@@ -61,7 +68,24 @@ pub(crate) async fn carry_out(
             }
         }
     }
+    burst.tell_signals(&node).await;
     flow
+}
+
+/// What the commands of a burst have in common.
+struct Burst {
+    accepted: Instant,
+    /// Signals in a row are told to the hub together: else the first of them would be on its way to all members, alone,
+    /// while the others are still read.
+    signals: Vec<(RoomId, SharedFrame)>,
+}
+
+impl Burst {
+    async fn tell_signals(&mut self, node: &Node) {
+        if !self.signals.is_empty() {
+            node.hub.ephemeral(std::mem::take(&mut self.signals)).await;
+        }
+    }
 }
 
 /// Before the token came there is one command.
@@ -89,10 +113,10 @@ async fn authenticate(node: &Arc<Node>, conn: &Arc<Conn>, incoming: Incoming) ->
     }
 }
 
-async fn one(node: &Arc<Node>, session: &Arc<Session>, incoming: Incoming, accepted: Instant) {
+async fn one(node: &Arc<Node>, session: &Arc<Session>, incoming: Incoming, burst: &mut Burst) {
     let Incoming { id, command } = incoming;
     let result = match charge(node, session, &command).await {
-        Ok(()) => dispatch(node, session, id.as_ref(), command, accepted).await,
+        Ok(()) => dispatch(node, session, id.as_ref(), command, burst).await,
         Err(refusal) => Err(refusal),
     };
     if let Err(refusal) = result {
@@ -120,7 +144,7 @@ async fn dispatch(
     session: &Arc<Session>,
     id: Option<&CommandId>,
     command: Command,
-    accepted: Instant,
+    burst: &mut Burst,
 ) -> Result<(), Refusal> {
     let actor = Actor {
         identity: session.identity(),
@@ -128,7 +152,7 @@ async fn dispatch(
     let conn = &session.conn;
     let nothing = serde_json::json!({});
     match command {
-        Command::SendMessage(data) => return send(node, &actor, session, (id, data), accepted),
+        Command::SendMessage(data) => return send(node, &actor, session, (id, data), burst.accepted),
         Command::Ping(_) => conn.pong(
             id,
             &Pong {
@@ -150,8 +174,7 @@ async fn dispatch(
         Command::CreateRoom(data) => conn.reply(id, &ops::rooms::create(node, &actor, data).await?),
         Command::LeaveRoom(data) => {
             let appended = ops::rooms::leave(node, &actor, &data.room_id).await?;
-            // Live delivery ends with the event; a session that never saw it come ends it here.
-            follow::detach(node, session, &data.room_id).await;
+            follow::detach_by(node, session, &data.room_id, appended.seq).await;
             conn.reply(id, &appended);
         }
         Command::UpdateRoom(data) => conn.reply(id, &ops::rooms::update(node, &actor, data).await?),
@@ -186,7 +209,7 @@ async fn dispatch(
             conn.reply(id, &nothing);
         }
         Command::Signal(data) => {
-            signal(node, &actor, session, data).await?;
+            burst.signals.push(signal(node, &actor, session, data)?);
             conn.reply(id, &nothing);
         }
         Command::SetPresence(data) => {
@@ -266,9 +289,15 @@ async fn typing(
     ops::live::typing(node, actor, room, is_typing, Some(session.conn.key)).await
 }
 
-async fn signal(node: &Node, actor: &Actor, session: &Session, data: Signal) -> Result<(), Refusal> {
+/// What the hub is to be told of a signal.
+fn signal(
+    node: &Node,
+    actor: &Actor,
+    session: &Session,
+    data: Signal,
+) -> Result<(RoomId, SharedFrame), Refusal> {
     require_follower(session, &data.room_id)?;
-    ops::live::signal(node, actor, data, Some(session.conn.key)).await
+    ops::live::signal(node, actor, data, Some(session.conn.key))
 }
 
 /// Ephemeral commands go to who follows the room live, by who does.

@@ -52,7 +52,6 @@ async fn attach(
         session: session.clone(),
         from,
         since,
-        budget: session.replay_budget.clone(),
         reply: Some(reply),
     };
     node.hub.tell(room, ToShard::Attach(attach)).await;
@@ -73,10 +72,16 @@ async fn attach(
 
 /// Ends live delivery, where there is any.
 pub(super) async fn detach(node: &Node, session: &Session, room: &RoomId) {
+    detach_by(node, session, room, None).await;
+}
+
+/// The same, where live delivery ends with the event of this seq; a session that never sees it come ends it here.
+pub(super) async fn detach_by(node: &Node, session: &Session, room: &RoomId, by: Option<u64>) {
     if session.forget_room(room) {
         let detach = ToShard::Detach {
             room: room.clone(),
             key: session.conn.key,
+            by,
         };
         node.hub.tell(room, detach).await;
     }

@@ -44,7 +44,7 @@ pub(crate) struct Session<K = TcpStream> {
     ended: AtomicBool,
     state: Mutex<State>,
     /// Events that may still be replayed to this connection.
-    pub(crate) replay_budget: Arc<AtomicI64>,
+    pub(crate) replay_budget: AtomicI64,
 }
 
 /// What changes while the session lives. Small: most sessions follow few rooms and watch nobody.

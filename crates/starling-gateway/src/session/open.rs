@@ -88,7 +88,7 @@ impl<K> Session<K> {
                 limited: (0, now),
                 told_since: Timestamp::from_millis(now.as_millis() - SKEW_MS),
             }),
-            replay_budget: Arc::new(AtomicI64::new(i64::try_from(replay_budget).unwrap_or(i64::MAX))),
+            replay_budget: AtomicI64::new(i64::try_from(replay_budget).unwrap_or(i64::MAX)),
         }
     }
 
@@ -146,6 +146,7 @@ pub(crate) async fn close(node: &Arc<Node>, ended: Ended) {
                 ToShard::Detach {
                     room,
                     key: session.conn.key,
+                    by: None,
                 },
             )
             .await;

@@ -31,7 +31,12 @@ impl Answer {
 
 /// `GET`, with further header lines.
 pub async fn get(addr: SocketAddr, path: &str, headers: &[&str]) -> Answer {
-    exchange(addr, &format!("GET {path}"), headers, "").await
+    request(addr, &format!("GET {path}"), headers).await
+}
+
+/// Another method (`"HEAD /path"`), without a body.
+pub async fn request(addr: SocketAddr, request: &str, headers: &[&str]) -> Answer {
+    exchange(addr, request, headers, "").await
 }
 
 /// Another method (`"POST /path"`), with a token and a JSON body; the body `null` is none.

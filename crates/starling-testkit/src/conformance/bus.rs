@@ -40,6 +40,12 @@ async fn hear(receiver: &mut Box<dyn BusReceiver>) -> (Topic, String) {
     }
 }
 
+async fn a_node_among_others_is_not_alone(stage: &dyn BusStage) {
+    let nodes = [stage.bus().await, stage.bus().await];
+    // Else it would publish nothing, and the other would hear of everything by its sweep only.
+    assert!(nodes.iter().all(|node| !node.is_alone()));
+}
+
 async fn every_subscribed_node_hears_the_publisher_included(stage: &dyn BusStage) {
     let nodes = [stage.bus().await, stage.bus().await, stage.bus().await];
     let mut receivers: Vec<_> = nodes
@@ -273,6 +279,7 @@ async fn a_loss_is_told(stage: &dyn BusStage) {
 }
 
 suite!($ conformance_bus, bus, BusStage, [
+    a_node_among_others_is_not_alone,
     every_subscribed_node_hears_the_publisher_included,
     kinds_of_topics_are_apart,
     one_publishers_messages_keep_their_order,

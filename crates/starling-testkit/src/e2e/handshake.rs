@@ -5,9 +5,14 @@ use std::time::Duration;
 use jsonwebtoken::Algorithm;
 use serde_json::{Value, json};
 use starling_protocol::CloseCode;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+    time::timeout,
+};
 
 use super::{Node, Settings, Stage, stage::unlimited, suite::cases, token};
-use crate::client::{Dial, NoUpgrade, TestClient, http, raw, raw::RawSocket};
+use crate::client::{DEADLINE, Dial, NoUpgrade, TestClient, http, raw, raw::RawSocket};
 
 /// Tokens that do not hold, and the code of the refusal.
 fn bad_tokens() -> Vec<(String, &'static str)> {
@@ -168,6 +173,40 @@ async fn what_is_no_upgrade_gets_an_answer(stage: &Stage<'_>) {
         assert_eq!(answer.status, status, "{headers:?}: {answer:?}");
         assert_eq!(answer.json()["code"], "invalid_message");
     }
+    let whole = [UPGRADE[0], UPGRADE[1], VERSION, KEY];
+    let answer = http::request(node.addr(), "HEAD /ws", &whole).await;
+    assert_eq!(answer.status, 426, "a handshake is a GET: {answer:?}");
+}
+
+async fn a_handshake_may_follow_other_requests(stage: &Stage<'_>) {
+    let node = stage.node().await;
+    let token = token::sign(&token::claims("alice"));
+    let mut stream = TcpStream::connect(node.addr()).await.unwrap();
+    let handshake = "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n\
+        Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==";
+    let both = format!(
+        "GET /healthz HTTP/1.1\r\nHost: starling\r\n\r\n\
+         GET /ws?token={token} HTTP/1.1\r\nHost: starling\r\n{handshake}\r\n\r\n"
+    );
+    stream.write_all(both.as_bytes()).await.unwrap();
+    let mut got = Vec::new();
+    let welcome = br#""type":"welcome""#;
+    while !got.windows(welcome.len()).any(|bytes| bytes == welcome) {
+        let read = timeout(DEADLINE, stream.read_buf(&mut got)).await;
+        assert_ne!(
+            read.expect("more").unwrap(),
+            0,
+            "{}",
+            String::from_utf8_lossy(&got)
+        );
+    }
+    let text = String::from_utf8_lossy(&got);
+    let statuses: Vec<_> = text.matches("HTTP/1.1 ").collect();
+    assert_eq!(statuses.len(), 2);
+    assert!(
+        text.starts_with("HTTP/1.1 200 ") && text.contains("HTTP/1.1 101 "),
+        "{text}"
+    );
 }
 
 async fn who_never_authenticates_is_closed(stage: &Stage<'_>) {
@@ -229,6 +268,7 @@ cases!($ e2e_handshake, handshake, [
     foreign_pages_are_refused,
     a_full_node_says_so,
     what_is_no_upgrade_gets_an_answer,
+    a_handshake_may_follow_other_requests,
     who_never_authenticates_is_closed,
     who_never_finishes_a_request_is_closed,
     a_byte_at_a_time_delays_nobody_else,

@@ -99,7 +99,8 @@ async fn signal(
         payload: body.payload,
     };
     ops::live::require_voice(&node, &actor, &signal.room_id).await?;
-    ops::live::signal(&node, &actor, signal, None).await?;
+    let told = ops::live::signal(&node, &actor, signal, None)?;
+    node.hub.ephemeral(vec![told]).await;
     Ok(StatusCode::NO_CONTENT)
 }
 
