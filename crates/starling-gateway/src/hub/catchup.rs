@@ -70,6 +70,7 @@ impl<K: Socket> Room<K> {
         if session.is_ended() {
             return;
         }
+        session.share_room(&self.id);
         let key = session.conn.key;
         let is_present = self.members.get_mut(key).is_some();
         let mode = match reply {

@@ -111,6 +111,14 @@ impl<K> Session<K> {
         Ok(true)
     }
 
+    /// Keeps the room's own id in place of the one that came with the command: all members share its text.
+    pub(crate) fn share_room(&self, room: &RoomId) {
+        let mut state = self.state.lock();
+        if state.rooms.contains(room) {
+            state.rooms.replace(room.clone());
+        }
+    }
+
     /// From when on the session is told what happens in reserved rooms that it has not followed yet.
     pub(crate) fn told_since(&self) -> Timestamp {
         self.state.lock().told_since
