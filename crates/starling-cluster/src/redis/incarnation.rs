@@ -8,6 +8,9 @@ use std::sync::{
 use starling_core::{Clock, NodeId};
 use tokio::sync::{Semaphore, SemaphorePermit};
 
+/// Of a number, the bits that are chance.
+const CHANCE_BITS: u32 = 10;
+
 /// What a node says counts while its lease holds the number that it was said under. A lease that had ended, or was lost
 /// with a server's data, begins again under another number, so that nothing said before comes back to life.
 pub(super) struct Incarnations {
@@ -38,17 +41,16 @@ impl Turn<'_> {
 }
 
 impl Incarnations {
-    /// The first numbers are the clock's milliseconds: a node that starts again has others.
+    /// A node that starts again has other numbers.
     pub(super) fn new(node: NodeId, clock: Arc<dyn Clock>, shards: usize) -> Self {
-        let first = millis(&*clock);
         let incarnation = |_| Incarnation {
-            number: AtomicU64::new(first),
+            number: AtomicU64::new(fresh(&*clock)),
             turn: Semaphore::new(1),
         };
         Self {
+            shards: (0..shards).map(incarnation).collect(),
             node,
             clock,
-            shards: (0..shards).map(incarnation).collect(),
         }
     }
 
@@ -79,12 +81,44 @@ impl Incarnations {
         Turn {
             incarnation,
             present,
-            following: millis(&*self.clock).max(present + 1),
+            following: fresh(&*self.clock).max(present + 1),
             _permit: permit,
         }
     }
 }
 
-fn millis(clock: &dyn Clock) -> u64 {
-    u64::try_from(clock.now().as_millis()).unwrap_or(0)
+/// The clock's milliseconds, and chance behind them: two processes of one node id that begin in the same millisecond
+/// must not take each other's lease for their own. Together they have 53 bits until the year 2248.
+fn fresh(clock: &dyn Clock) -> u64 {
+    let millis = u64::try_from(clock.now().as_millis()).unwrap_or(0);
+    millis << CHANCE_BITS | u64::from(rand::random::<u16>()) >> (16 - CHANCE_BITS)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use starling_core::Timestamp;
+
+    use super::*;
+
+    struct Stopped;
+
+    impl Clock for Stopped {
+        fn now(&self) -> Timestamp {
+            Timestamp::from_millis(1_800_000_000_000)
+        }
+    }
+
+    #[test]
+    fn processes_that_begin_in_one_millisecond_have_numbers_of_their_own() {
+        let begin = |_| {
+            let node = NodeId::parse("same").unwrap();
+            Incarnations::new(node, Arc::new(Stopped), 1).present(0)
+        };
+        let numbers: HashSet<u64> = (0..100).map(begin).collect();
+        // A hundred out of 1,024 meet now and then, but not often.
+        assert!(numbers.len() > 50, "{}", numbers.len());
+        assert!(numbers.iter().all(|number| *number < 1 << 53));
+    }
 }
