@@ -21,20 +21,33 @@ pub(super) struct Script {
     digest: Str,
 }
 
-/// `script!("renew")`: the script in `scripts/renew.lua`.
+/// `script!("renew")`: the script in `scripts/renew.lua`; `script!("lookup" behind "counts")`: with the functions of
+/// `scripts/counts.lua` before it.
 macro_rules! script {
     ($name:literal) => {
+        $crate::redis::script::Script::new($name, $crate::redis::script::lua!($name))
+    };
+    ($name:literal behind $functions:literal) => {
         $crate::redis::script::Script::new(
             $name,
-            include_str!(concat!(
-                env!("CARGO_MANIFEST_DIR"),
-                "/src/redis/scripts/",
-                $name,
-                ".lua"
-            )),
+            concat!(
+                $crate::redis::script::lua!($functions),
+                $crate::redis::script::lua!($name)
+            ),
         )
     };
 }
+macro_rules! lua {
+    ($name:literal) => {
+        include_str!(concat!(
+            env!("CARGO_MANIFEST_DIR"),
+            "/src/redis/scripts/",
+            $name,
+            ".lua"
+        ))
+    };
+}
+pub(super) use lua;
 pub(super) use script;
 
 impl Script {

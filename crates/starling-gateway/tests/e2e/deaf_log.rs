@@ -14,13 +14,10 @@ use starling_core::{
     Draft, NodeId, Outcome, RoomEvent, RoomId,
     ports::{Changes, EventLog, Head, LogError, Unavailable, Watermark},
 };
-use starling_testkit::{
-    client::{Dial, TestClient, text},
-    e2e::{Gateway, Settings, token},
-};
+use starling_testkit::{client::text, e2e::Settings};
 use tokio::time::Duration;
 
-use crate::{LEASE, harness, running};
+use crate::{LEASE, client, harness, running};
 
 /// It says nothing of what is new while it is held, names each room once then, and fails so many reads.
 struct Deaf {
@@ -64,16 +61,6 @@ impl EventLog for Deaf {
     }
 }
 
-async fn client(gateway: &dyn Gateway, user: &str) -> TestClient {
-    let dial = Dial {
-        bearer: Some(token::sign(&token::claims(user))),
-        ..Dial::default()
-    };
-    let mut client = TestClient::dial(gateway.addr(), &dial).await.expect("an upgrade");
-    client.event("welcome").await;
-    client
-}
-
 #[tokio::test]
 async fn what_the_readers_of_a_direct_room_missed_is_asked_for_until_it_is_known() {
     let (harness, elsewhere) = (harness().await, harness().await);
@@ -98,8 +85,8 @@ async fn what_the_readers_of_a_direct_room_missed_is_asked_for_until_it_is_known
     let (backend, config) = node("there");
     let there = running::start(running::runtime(), config, backend, &settings).await;
 
-    let mut alice = client(&*there, "alice").await;
-    let mut bob = client(&*here, "bob").await;
+    let mut alice = client(there.addr(), "alice").await;
+    let mut bob = client(here.addr(), "bob").await;
     deaf.is_held.store(true, Relaxed);
     for content in ["one", "two"] {
         let message = json!({ "recipientId": "bob", "content": content });

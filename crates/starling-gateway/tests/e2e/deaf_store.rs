@@ -13,12 +13,12 @@ use starling_core::{
     presence::{NodePresence, UserPresence},
 };
 use starling_testkit::{
-    client::{DEADLINE, Dial, TestClient, http},
-    e2e::{Gateway, Settings, token},
+    client::{DEADLINE, TestClient, http},
+    e2e::Settings,
 };
 use tokio::time::{Duration, sleep, timeout};
 
-use crate::{LEASE, harness, harness_with_lease, running};
+use crate::{LEASE, client, harness, harness_with_lease, running};
 
 /// It does not take what a node says, and lets it keep its lease, as when a link hangs for less than that.
 struct Deaf {
@@ -84,16 +84,6 @@ impl Presence for Deaf {
     }
 }
 
-async fn client(gateway: &dyn Gateway, user: &str) -> TestClient {
-    let dial = Dial {
-        bearer: Some(token::sign(&token::claims(user))),
-        ..Dial::default()
-    };
-    let mut client = TestClient::dial(gateway.addr(), &dial).await.expect("an upgrade");
-    client.event("welcome").await;
-    client
-}
-
 /// Waits until the store says this of alice.
 async fn alice_is(watcher: &mut TestClient, status: &str) {
     let asking = async {
@@ -125,8 +115,8 @@ async fn who_goes_while_the_store_is_away_is_gone_when_it_is_back() {
     let deaf = Deaf::before(&mut backend);
     let config = running::configured(id, &settings, LEASE);
     let gateway = running::start(running::runtime(), config, backend, &settings).await;
-    let mut watcher = client(&*gateway, "watcher").await;
-    let alice = client(&*gateway, "alice").await;
+    let mut watcher = client(gateway.addr(), "watcher").await;
+    let alice = client(gateway.addr(), "alice").await;
     alice_is(&mut watcher, "online").await;
     deaf.is_deaf.store(true, Relaxed);
     alice.close().await;
@@ -162,8 +152,8 @@ async fn who_has_gone_before_a_node_stops_keeps_what_is_left_of_the_grace() {
     let config = running::configured(id, &settings, LEASE);
     let window = config.drain.window;
     let gateway = running::start(running::runtime(), config, backend, &settings).await;
-    let mut stays = client(&*gateway, "stays").await;
-    let alice = client(&*gateway, "alice").await;
+    let mut stays = client(gateway.addr(), "stays").await;
+    let alice = client(gateway.addr(), "alice").await;
     alice_is(&mut stays, "online").await;
     alice.close().await;
     // Nobody is asked after alice meanwhile: her session has ended when the node has one connection.
@@ -199,8 +189,8 @@ async fn the_end_of_a_grace_that_was_handed_over_is_told_without_a_heartbeat() {
         running::start(running::runtime(), config, backend, &settings).await
     };
     let (old, here) = (start("old").await, start("here").await);
-    let mut watcher = client(&*here, "watcher").await;
-    let _alice = client(&*old, "alice").await;
+    let mut watcher = client(here.addr(), "watcher").await;
+    let _alice = client(old.addr(), "alice").await;
     alice_is(&mut watcher, "online").await;
     old.drain().await;
     let such = |user: &Value| user["userId"] == "alice" && user["status"] == "offline";

@@ -8,14 +8,14 @@ use starling_core::{
     ports::{NodeCard, Registry, Unavailable},
 };
 use starling_embedded::{Embedded, EmbeddedConfig};
-use starling_testkit::{
-    client::{Dial, TestClient},
-    e2e::{Settings, token},
-};
+use starling_testkit::e2e::Settings;
 use tempfile::TempDir;
 use tokio::sync::Notify;
 
-use crate::running::{self, configured};
+use crate::{
+    client,
+    running::{self, configured},
+};
 
 const LEASE: Duration = Duration::from_secs(3);
 
@@ -42,14 +42,6 @@ impl Registry for LateRegistry {
     async fn nodes(&self) -> Result<Vec<NodeCard>, Unavailable> {
         self.registry.nodes().await
     }
-}
-
-async fn client(addr: std::net::SocketAddr, user: &str) -> TestClient {
-    let dial = Dial {
-        bearer: Some(token::sign(&token::claims(user))),
-        ..Dial::default()
-    };
-    TestClient::dial(addr, &dial).await.expect("an upgrade")
 }
 
 #[tokio::test]

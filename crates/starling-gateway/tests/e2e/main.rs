@@ -10,6 +10,7 @@ mod late_registry;
 mod running;
 
 use std::{
+    net::SocketAddr,
     sync::{
         Arc,
         atomic::{AtomicU32, Ordering},
@@ -19,7 +20,10 @@ use std::{
 
 use starling_core::NodeId;
 use starling_embedded::{Embedded, EmbeddedConfig};
-use starling_testkit::e2e::{self, Settings};
+use starling_testkit::{
+    client::{Dial, TestClient},
+    e2e::{self, Settings, token},
+};
 use tempfile::TempDir;
 
 use crate::{
@@ -117,4 +121,15 @@ mod bad {
 
 mod ends_late {
     starling_testkit::e2e_ephemeral!(crate::on_a_bus_that_ends_late, Json);
+}
+
+/// A client that was welcomed by a node.
+async fn client(addr: SocketAddr, user: &str) -> TestClient {
+    let dial = Dial {
+        bearer: Some(token::sign(&token::claims(user))),
+        ..Dial::default()
+    };
+    let mut client = TestClient::dial(addr, &dial).await.expect("an upgrade");
+    client.event("welcome").await;
+    client
 }

@@ -97,9 +97,9 @@ impl Calls {
             scripts: Scripts {
                 renew: script!("renew"),
                 release: script!("release"),
-                assert: script!("assert"),
+                assert: script!("assert" behind "counts"),
                 hand_over: script!("hand_over"),
-                lookup: script!("lookup"),
+                lookup: script!("lookup" behind "counts"),
                 reap: script!("reap"),
                 set_rooms: script!("set_rooms"),
                 count_rooms: script!("count_rooms"),

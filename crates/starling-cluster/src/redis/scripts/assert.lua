@@ -1,26 +1,9 @@
 -- Sets or takes back what this node says of users.
 -- KEYS: prefix of leases, prefix of presences, users of this incarnation
 -- ARGV: node, incarnation, slow TTL in s, then for each user: id, word ('' takes it back)
--- A word begins with the incarnation that said it and a space, and counts while that incarnation has its lease; or, when
--- it was handed over, with '~', the time in ms until which it counts, and a space.
 -- Replies {0} without a lease, else
 -- {1, {how many words counted and no longer do, those words ..., words that still count ...} for each user}.
 local node, incarnation, slow = ARGV[1], ARGV[2], ARGV[3]
-local time = redis.call('TIME')
-local now = time[1] * 1000 + math.floor(time[2] / 1000)
-local leases = {}
-local function counts(of, word)
-  local ends = string.match(word, '^~(%d+) ')
-  if ends then
-    return tonumber(ends) > now
-  end
-  local lease = leases[of]
-  if lease == nil then
-    lease = redis.call('GET', KEYS[1] .. of) or ''
-    leases[of] = lease
-  end
-  return lease ~= '' and string.sub(word, 1, #lease + 1) == lease .. ' '
-end
 if not counts(node, incarnation .. ' ') then
   return {0}
 end
