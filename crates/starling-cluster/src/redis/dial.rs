@@ -181,6 +181,19 @@ mod tests {
     /// fred takes it when a client is made: a server that is away costs it at every attempt.
     #[tokio::test]
     async fn a_connection_takes_a_few_mebibytes() {
+        const ALONE: &str = "STARLING_TEST_ALONE";
+        if std::env::var_os(ALONE).is_none() {
+            // In a process of its own: here other tests take memory at the same time.
+            let name = "redis::dial::tests::a_connection_takes_a_few_mebibytes";
+            let run = std::process::Command::new(std::env::current_exe().unwrap())
+                .args(["--exact", name])
+                .env(ALONE, "1")
+                .output()
+                .unwrap();
+            let said = String::from_utf8_lossy(&run.stdout);
+            assert!(run.status.success() && said.contains("1 passed"), "{said}");
+            return;
+        }
         for (purpose, most) in [(Purpose::Commands, 1 << 20), (Purpose::Subscriber, 8 << 20)] {
             let dialer = Dialer {
                 target: Config::default(),
