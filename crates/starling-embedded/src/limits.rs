@@ -182,6 +182,10 @@ impl Limits for EmbeddedLimits {
             }
         }
     }
+
+    async fn let_go(&self) {
+        self.close();
+    }
 }
 
 #[cfg(test)]

@@ -18,6 +18,10 @@ pub trait Limits: Send + Sync + 'static {
 
     /// The connection is gone.
     async fn disconnect(&self, user: &UserId, session: &SessionId);
+
+    /// The connections of this node count no more, for as long as it still lives: it sends its clients away, and each
+    /// opens another one elsewhere before it closes this one.
+    async fn let_go(&self);
 }
 
 /// One budget, and how it fills.

@@ -26,6 +26,10 @@ fn handshake(address: &str, rate: Rate) -> Charge {
     Charge::Handshake(address.parse().unwrap(), rate)
 }
 
+fn session(n: u32) -> SessionId {
+    SessionId::parse(&format!("s{n}")).unwrap()
+}
+
 /// How many times the charge is granted in a row, `most` at most.
 async fn granted(limits: &dyn Limits, charge: Charge, most: u32) -> u32 {
     for n in 0..most {
@@ -138,7 +142,6 @@ async fn takes_at_the_same_time_do_not_exceed_the_burst(stage: &dyn LimitsStage)
 async fn connections_are_counted_over_all_nodes(stage: &dyn LimitsStage) {
     let (a, b) = (stage.limits().await, stage.limits().await);
     let alice = user_id("alice");
-    let session = |n: u32| SessionId::parse(&format!("s{n}")).unwrap();
     assert!(a.connect(&alice, &session(1), 2).await.unwrap());
     assert!(b.connect(&alice, &session(2), 2).await.unwrap());
     assert!(!a.connect(&alice, &session(3), 2).await.unwrap());
@@ -168,6 +171,20 @@ async fn a_session_counts_once(stage: &dyn LimitsStage) {
     );
 }
 
+async fn what_a_node_lets_go_counts_no_more(stage: &dyn LimitsStage) {
+    let (old, new) = (stage.limits().await, stage.limits().await);
+    let (alice, bob) = (user_id("alice"), user_id("bob"));
+    assert!(old.connect(&alice, &session(1), 1).await.unwrap());
+    assert!(old.connect(&bob, &session(2), 1).await.unwrap());
+    assert!(!new.connect(&alice, &session(3), 1).await.unwrap());
+    old.let_go().await;
+    assert!(new.connect(&alice, &session(3), 1).await.unwrap());
+    // The old connection ends when its client has moved, and takes nothing along.
+    old.disconnect(&alice, &session(1)).await;
+    assert!(!new.connect(&alice, &session(4), 1).await.unwrap());
+    assert!(new.connect(&bob, &session(5), 1).await.unwrap());
+}
+
 suite!($ conformance_limits, limits, LimitsStage, [
     a_budget_has_its_burst,
     budgets_are_apart,
@@ -179,4 +196,5 @@ suite!($ conformance_limits, limits, LimitsStage, [
     takes_at_the_same_time_do_not_exceed_the_burst,
     connections_are_counted_over_all_nodes,
     a_session_counts_once,
+    what_a_node_lets_go_counts_no_more,
 ]);

@@ -96,6 +96,26 @@ async fn an_empty_node_stops_at_once(stage: &Stage<'_>) {
     other.client("alice").await;
 }
 
+async fn who_has_all_the_connections_they_may_have_is_moved_too(stage: &Stage<'_>) {
+    let one_each = |settings| Settings {
+        connections_per_user: Some(1),
+        ..settings
+    };
+    let old = stage.node_with(one_each(brief_drain(0, 5000))).await;
+    let new = stage.node_with(one_each(unlimited())).await;
+    let mut here = old.client("alice").await;
+    let dial = new.dial(&token::claims("alice"));
+    let mut refused = TestClient::dial(new.addr(), &dial).await.expect("an upgrade");
+    assert_eq!(refused.closed().await, CloseCode::TooManyConnections.code());
+    let drained = draining(&old);
+    here.event("migrate").await;
+    let mut there = new.client("alice").await;
+    here.call("ping", json!({})).await;
+    here.close().await;
+    there.call("ping", json!({})).await;
+    drained.await.expect("drained");
+}
+
 async fn a_balancer_has_time_to_notice(stage: &Stage<'_>) {
     let node = stage.node_with(brief_drain(1500, 500)).await;
     let mut alice = node.client("alice").await;
@@ -200,6 +220,7 @@ async fn a_power_failure_loses_nothing_that_was_answered(stage: &Stage<'_>) {
 
 cases!($ e2e_drain, drain, [
     clients_are_moved,
+    who_has_all_the_connections_they_may_have_is_moved_too,
     an_empty_node_stops_at_once,
     a_balancer_has_time_to_notice,
     a_drain_loses_nothing_that_was_answered,

@@ -36,6 +36,8 @@ pub(super) struct Connections {
     asking: Arc<Asking>,
     /// For each shard.
     sessions: Vec<Sessions>,
+    /// The leases were given up.
+    ended: CancellationToken,
     scripts: Scripts,
 }
 
@@ -60,6 +62,7 @@ impl Connections {
             incarnations,
             lease,
             asking,
+            ended: CancellationToken::new(),
             scripts: Scripts {
                 connect: script!("connect"),
                 disconnect: script!("disconnect"),
@@ -135,6 +138,7 @@ impl Connections {
             tokio::select! {
                 _ = every.tick() => {}
                 () = closed.cancelled() => return,
+                () = self.ended.cancelled() => return,
             }
             if renewed.elapsed() >= RENEW_SLOW_TTL {
                 renewed = Instant::now();
@@ -180,13 +184,15 @@ impl Connections {
         Ok(())
     }
 
-    /// Gives the leases up: the sessions of this node count no longer.
+    /// Gives the leases up for good: the sessions of this node count no longer.
     pub(super) async fn end(&self) {
-        let releases = self.shards.iter().enumerate().map(|(n, shard)| {
-            let args = vec![self.incarnations.present(n).to_string().into()];
-            self.scripts
-                .release
-                .integer(shard.link(), vec![self.lease_key(n)], args)
+        self.ended.cancel();
+        let releases = self.shards.iter().enumerate().map(|(n, shard)| async move {
+            // Behind a renewal that is under way; those after it see that they are not to renew.
+            let turn = self.incarnations.turn(n).await;
+            let args = vec![turn.present.to_string().into()];
+            let keys = vec![self.lease_key(n)];
+            self.scripts.release.integer(shard.link(), keys, args).await
         });
         for outcome in join_all(releases).await {
             if let Err(error) = outcome {
@@ -199,9 +205,12 @@ impl Connections {
         self.shards.get(n).names.session_leases() + self.incarnations.node().as_str()
     }
 
-    /// Whether the lease went on.
+    /// Whether the lease went on, or is not to.
     async fn renew(&self, n: usize) -> Result<bool, LinkError> {
         let turn = self.incarnations.turn(n).await;
+        if self.ended.is_cancelled() {
+            return Ok(true);
+        }
         let lease = self.lease.as_millis();
         let args = [
             turn.present.to_string(),

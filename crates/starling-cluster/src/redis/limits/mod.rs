@@ -89,4 +89,8 @@ impl Limits for RedisLimits {
     async fn disconnect(&self, user: &UserId, session: &SessionId) {
         self.connections.disconnect(user, session).await;
     }
+
+    async fn let_go(&self) {
+        self.connections.end().await;
+    }
 }
