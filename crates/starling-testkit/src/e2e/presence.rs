@@ -18,8 +18,8 @@ fn brief_drain(grace: Duration) -> Settings {
     }
 }
 
-/// Nodes whose users are gone soon after their last session.
-fn brief_grace(millis: u64) -> Settings {
+/// Nodes whose users are gone so long after their last session.
+fn with_grace(millis: u64) -> Settings {
     Settings {
         grace: Some(Duration::from_millis(millis)),
         ..unlimited()
@@ -59,8 +59,8 @@ async fn set(client: &mut TestClient, status: &str, custom: Option<&str>) {
 
 async fn watchers_see_every_change(stage: &Stage<'_>) {
     let (here, there) = (
-        stage.node_with(brief_grace(100)).await,
-        stage.node_with(brief_grace(100)).await,
+        stage.node_with(with_grace(100)).await,
+        stage.node_with(with_grace(100)).await,
     );
     let mut watcher = here.client_in("watcher", Wire::MsgPack).await;
     let before = watch(&mut watcher, "alice").await;
@@ -133,8 +133,8 @@ async fn the_invisible_look_offline(stage: &Stage<'_>) {
 
 async fn the_strongest_session_counts(stage: &Stage<'_>) {
     let (here, there) = (
-        stage.node_with(brief_grace(100)).await,
-        stage.node_with(brief_grace(100)).await,
+        stage.node_with(with_grace(100)).await,
+        stage.node_with(with_grace(100)).await,
     );
     let mut watcher = here.client("watcher").await;
     let (mut one, mut two) = (here.client("alice").await, there.client("alice").await);
@@ -153,8 +153,8 @@ async fn the_strongest_session_counts(stage: &Stage<'_>) {
 
 async fn a_page_reload_is_no_flicker(stage: &Stage<'_>) {
     let (here, there) = (
-        stage.node_with(brief_grace(2000)).await,
-        stage.node_with(brief_grace(2000)).await,
+        stage.node_with(with_grace(60_000)).await,
+        stage.node_with(with_grace(60_000)).await,
     );
     let mut watcher = here.client("watcher").await;
     let alice = here.client("alice").await;
@@ -225,7 +225,7 @@ async fn the_users_of_a_dead_node_are_gone(stage: &Stage<'_>) {
 }
 
 async fn watching_says_nothing_about_the_watched(stage: &Stage<'_>) {
-    let node = stage.node_with(brief_grace(100)).await;
+    let node = stage.node_with(with_grace(100)).await;
     let mut watcher = node.client("watcher").await;
     let alice = node.client("alice").await;
     watch_until(&mut watcher, "alice", "online").await;
