@@ -98,8 +98,14 @@ impl Gateway {
             tokio::time::sleep(settings.readiness_delay).await;
         }
         node.set_refusing();
-        // Who has as many connections as they may have opens another one elsewhere all the same.
-        node.backend.limits.let_go().await;
+        // Who has as many connections as they may have opens another one elsewhere all the same. A store that hangs does
+        // not keep the others here.
+        let letting_go = tokio::time::timeout(LET_GO, node.backend.limits.let_go()).await;
+        if letting_go.is_err() {
+            tracing::warn!(
+                "the connections of this node still count: the store of the counts does not answer"
+            );
+        }
         let window = u64::try_from(settings.window.as_millis()).unwrap_or(u64::MAX);
         for session in node.users.all() {
             let after_ms = (window as f64 * 0.8 * rand::random::<f64>()) as u64;
@@ -158,6 +164,8 @@ impl Gateway {
     }
 }
 
+/// How long clients wait for `migrate` where the store of the counts does not answer.
+const LET_GO: Duration = Duration::from_millis(500);
 /// The backlog of connections that the kernel holds for us in a storm.
 const BACKLOG: i32 = 4096;
 

@@ -97,7 +97,7 @@ impl<K: Socket> Room<K> {
                     .put(Member::new(session, head.seq, mode(None), since));
             }
             (From::After(seq), false) => {
-                let pos = seq.min(head.seq);
+                let pos = seq.max(session.told_to(&self.id)).min(head.seq);
                 self.members.put(Member::new(session, pos, mode(None), since));
             }
             (From::Cursor(cursor), _) => {

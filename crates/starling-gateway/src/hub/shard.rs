@@ -196,7 +196,10 @@ impl<K: Socket> Shard<K> {
         if by.is_some_and(|by| room.handed.seq < by && by <= room.head.seq) {
             return;
         }
-        if room.remove(key).is_some() {
+        if let Some(member) = room.remove(key) {
+            if id.is_reserved() {
+                member.session.note_told(id, member.pos);
+            }
             self.count(id.clone());
             self.linger(id);
         }

@@ -182,15 +182,19 @@ impl Node {
 }
 
 /// Stores when users were last seen.
-async fn seen(node: &Node, gone: Vec<(UserId, Timestamp)>) {
-    if !gone.is_empty()
-        && let Err(error) = node.backend.directory.seen(&gone).await
-    {
+/// Whether it was stored.
+async fn seen(node: &Node, gone: Vec<(UserId, Timestamp)>) -> bool {
+    if gone.is_empty() {
+        return true;
+    }
+    let stored = node.backend.directory.seen(&gone).await;
+    if let Err(error) = &stored {
         tracing::warn!(
-            error = &error as &dyn std::error::Error,
+            error = error as &dyn std::error::Error,
             "cannot store when users were last seen"
         );
     }
+    stored.is_ok()
 }
 
 /// Tells visible changes to the watchers of all nodes.

@@ -163,7 +163,11 @@ async fn hand_over(node: &Node, here: HashSet<UserId>, in_grace: &HashMap<UserId
     // Where no node is left, nobody else says it.
     let seeing = async {
         for chunk in users.chunks(CHUNK) {
-            seen(node, chunk.iter().map(|(user, _)| (user.clone(), at)).collect()).await;
+            let gone = chunk.iter().map(|(user, _)| (user.clone(), at)).collect();
+            if !seen(node, gone).await {
+                // It would be waited for with every chunk.
+                return;
+            }
         }
     };
     if let (Err(error), ()) = tokio::join!(handing, seeing) {

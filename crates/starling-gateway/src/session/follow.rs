@@ -288,9 +288,6 @@ async fn all_rooms(node: &Node, actor: &Actor, command: Subscribe) -> Result<Vec
 /// `unsubscribe`.
 pub(super) async fn unsubscribe(node: &Node, session: &Session, command: Unsubscribe) {
     for room in command.room_ids {
-        if room.is_reserved() {
-            session.told_until(node.clock.now());
-        }
         detach(node, session, &room).await;
     }
 }

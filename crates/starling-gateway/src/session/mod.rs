@@ -11,7 +11,7 @@ mod follow;
 mod open;
 
 use std::{
-    collections::HashSet,
+    collections::{HashMap, HashSet},
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicI64, AtomicU32, Ordering::Relaxed},
@@ -63,6 +63,12 @@ struct State {
     limited: (u32, Timestamp),
     /// See [`Session::told_since`].
     told_since: Timestamp,
+    /// See [`Session::told_to`]. Bounded by the rooms that it was given something of; most sessions have none.
+    #[expect(
+        clippy::box_collection,
+        reason = "a map of their own would be 48 bytes of every session"
+    )]
+    told_to: Option<Box<HashMap<RoomId, u64>>>,
 }
 
 /// What a session says of its user's presence.
@@ -124,9 +130,17 @@ impl<K> Session<K> {
         self.state.lock().told_since
     }
 
-    /// What it unfollows by hand it has been told of up to now.
-    pub(crate) fn told_until(&self, now: Timestamp) {
-        self.state.lock().told_since = now;
+    /// The seq up to which it was told of a reserved room that it then unfollowed by hand; 0 of others. It follows that room
+    /// again with the next event there, and a late word of an older one is nothing new.
+    pub(crate) fn told_to(&self, room: &RoomId) -> u64 {
+        let state = self.state.lock();
+        let told_to = state.told_to.as_ref().and_then(|told_to| told_to.get(room));
+        told_to.copied().unwrap_or(0)
+    }
+
+    pub(crate) fn note_told(&self, room: &RoomId, seq: u64) {
+        let mut state = self.state.lock();
+        state.told_to.get_or_insert_default().insert(room.clone(), seq);
     }
 
     /// The room is not followed any more; whether it was.

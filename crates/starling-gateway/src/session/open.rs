@@ -87,6 +87,7 @@ impl<K> Session<K> {
                 set_at: Timestamp::default(),
                 limited: (0, now),
                 told_since: Timestamp::from_millis(now.as_millis() - SKEW_MS),
+                told_to: None,
             }),
             replay_budget: AtomicI64::new(i64::try_from(replay_budget).unwrap_or(i64::MAX)),
         }

@@ -6,6 +6,7 @@ mod bus;
 mod deaf_log;
 mod deaf_store;
 mod hanging_bus;
+mod hanging_limits;
 mod late_registry;
 mod running;
 
